@@ -1,0 +1,191 @@
+"""The entry point: finds the command, imports only that command, and turns every failure into words and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from engine.api.errors import EngineError
+from engine.cli.options import ENGINE_FLAGS, PROJECT_FLAGS
+from specs.source import SpecInvalid
+
+USAGE = 64
+INTERRUPTED = 130
+# typer vendors click from 0.26 on and depends on it before; the base of its own BadParameter is UsageError in both.
+UsageError: Any = typer.BadParameter.__bases__[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Where a command lives: `engine.cli.<module>` holds a function or a typer.Typer named like the command."""
+
+    panel: str
+    help: str
+    module: str = ""
+    hidden: bool = False
+
+
+LOOK_BEFORE, CONVERGE, LOOK, ENTER, OBJECTS, ENGINE = (
+    "Look before you leap",
+    "Converge",
+    "Look",
+    "Enter",
+    "Objects",
+    "Engine",
+)
+
+COMMANDS: dict[str, Command] = {
+    "version": Command(ENGINE, "Show the version of Rorqual."),
+}
+
+
+def identifier(name: str) -> str:
+    """The Python name of a command: `import` is `import_`, `dial-stdio` is `dial_stdio`."""
+    word = name.replace("-", "_")
+    return f"{word}_" if word in {"import", "exec"} else word
+
+
+def load(name: str) -> Callable[..., Any] | typer.Typer:
+    command = COMMANDS[name]
+    module = importlib.import_module(f"engine.cli.{command.module or identifier(name)}")
+    target: Callable[..., Any] | typer.Typer = getattr(module, identifier(name))
+    return target
+
+
+def not_called() -> None:
+    """Stands in for a command in the list of commands, so that the list imports none of them."""
+    raise AssertionError("a listed command was called")
+
+
+def make_app(wanted: str | None) -> typer.Typer:
+    """The application with `wanted` imported and the others listed only; with None, all are listed."""
+    app = typer.Typer(
+        name="rorqual",
+        cls=TyperGroup,
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="A declarative, Compose-compatible container engine: a file in, a plan, a host that converges.",
+    )
+
+    @app.callback()
+    def root() -> None:
+        pass
+
+    for name, command in COMMANDS.items():
+        target = load(name) if name == wanted else not_called
+        settings: dict[str, Any] = {"help": command.help} if name != wanted else {}
+        if isinstance(target, typer.Typer):
+            app.add_typer(target, name=name, help=command.help, rich_help_panel=command.panel, hidden=command.hidden)
+        else:
+            app.command(name, rich_help_panel=command.panel, hidden=command.hidden, **settings)(target)
+    return app
+
+
+def hoist(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Find the command word, and move the flags before it behind it, in their long form.
+
+    `-f a.yaml -p shop up -d` → ("up", ["up", "--file", "a.yaml", "--project-name", "shop", "-d"]).
+    Compose takes project flags only before the command; here both places are good (CLI.md).
+    """
+    flags = {**PROJECT_FLAGS, **ENGINE_FLAGS}
+    moved: list[str] = []
+    rest = list(arguments)
+    while rest and rest[0].startswith("-") and rest[0] != "-":
+        word = rest.pop(0)
+        head, equals, value = word.partition("=")
+        if head in flags:
+            long, takes_value = flags[head]
+        elif word[:2] in flags and not word.startswith("--") and flags[word[:2]][1]:
+            (long, takes_value), equals, value = flags[word[:2]], "=", word[2:]
+        elif word in {"-v", "--version"}:
+            return "version", ["version"]
+        else:
+            return None, list(arguments)
+        moved.append(long)
+        if takes_value and equals:
+            moved.append(value)
+        elif takes_value and rest:
+            moved.append(rest.pop(0))
+        elif equals:
+            moved[-1] = f"{long}={value}"
+    if not rest:
+        return None, moved
+    return rest[0], [rest[0], *moved, *rest[1:]]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; return its exit code (CLI.md, exit codes)."""
+    name, words = hoist(arguments)
+    app = make_app(name if name in COMMANDS else None)
+    try:
+        result = typer.main.get_command(app).main(args=words, prog_name="rorqual", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except UsageError as error:
+        return usage(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away (`rorqual ps | head`): nothing is wrong, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except BaseException as error:
+        return explain(error)
+
+
+def usage(error: Any) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(error.format_message())
+        return 0
+    print(f"rorqual: {error.format_message()}", file=sys.stderr)
+    if error.ctx is not None:
+        print(f"Try '{error.ctx.command_path} --help'.", file=sys.stderr)
+    return USAGE
+
+
+def explain(error: BaseException) -> int:
+    """The one place where task-group failures are unwrapped and known failures become words."""
+    leaves = leaves_of(error)
+    if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
+        return INTERRUPTED
+    for leaf in leaves:
+        if isinstance(leaf, SpecInvalid):
+            # late: the renderer is needed only for a faulty file
+            from engine.cli.render.diagnostics import render_text
+
+            print(render_text(leaf.report), file=sys.stderr)
+        elif isinstance(leaf, EngineError):
+            print(f"rorqual: {leaf.message}", file=sys.stderr)
+        elif isinstance(leaf, OSError) and leaf.filename is not None:
+            print(f"rorqual: {leaf.filename}: {leaf.strerror}", file=sys.stderr)
+        else:
+            raise error
+    return 1
+
+
+def leaves_of(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in leaves_of(inner)]
+    return [error]
+
+
+def main() -> NoReturn:
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

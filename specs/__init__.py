@@ -1,0 +1,1 @@
+"""The language: Compose text in, a resolved Project out. No engine, no network."""
