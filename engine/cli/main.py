@@ -1,4 +1,4 @@
-"""The entry point: finds the command, imports only that command, and turns every failure into words and an exit code."""
+"""The entry point: finds the command, imports only that one, and turns every failure into words and an exit code."""
 
 from __future__ import annotations
 

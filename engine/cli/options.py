@@ -62,7 +62,7 @@ PANELS = {ProjectOptions: "Project", EngineOptions: "Engine"}
 
 
 def with_options(*kinds: type) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """Add the options of each dataclass to a command; the command gets one value of each, its first parameters in order.
+    """Add the options of each dataclass to a command, whose first parameters take one value of each, in order.
 
     `@with_options(ProjectOptions, EngineOptions)` on `def up(project, engine, *, detach: …)` gives `up` all of them.
     Where the command claims a short flag itself (`logs -f`), the shared option keeps only its long form.
