@@ -1,0 +1,1 @@
+"""Kits on anyio that know nothing of containers: time, retries, files, processes."""
