@@ -1,0 +1,1 @@
+"""Desired against live, noun by noun, field by field; never by hash (HOUSE.md)."""

@@ -1,0 +1,196 @@
+"""One replica, desired against live: the fields that differ, and whether the engine can change them in place."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.api.capabilities import Capabilities
+from engine.plan.desired import DesiredContainer
+from engine.plan.diff.fields import Fields, fields_of, is_engine_chosen
+from engine.plan.lower.naming import APPLIED
+from engine.plan.observed import LiveContainer
+from engine.plan.steps import FieldChange
+
+# Fields that `POST /containers/{id}/update` changes, and their keys there.
+UPDATABLE = {
+    "blkio_config.weight": "BlkioWeight",
+    "cpu_period": "CpuPeriod",
+    "cpu_quota": "CpuQuota",
+    "cpu_rt_period": "CpuRealtimePeriod",
+    "cpu_rt_runtime": "CpuRealtimeRuntime",
+    "cpu_shares": "CpuShares",
+    "cpus": "NanoCpus",
+    "cpuset": "CpusetCpus",
+    "mem_limit": "Memory",
+    "mem_reservation": "MemoryReservation",
+    "memswap_limit": "MemorySwap",
+    "pids_limit": "PidsLimit",
+    "restart": "RestartPolicy",
+}
+# To the engine a zero in an update means "leave it"; only these can be taken back in place.
+REMOVABLE = frozenset({"restart", "pids_limit"})
+SENSITIVE = re.compile(r"(?i)(passw(or)?d|passphrase|secret|token|credential|private_?key|api_?key|access_?key)")
+CONTENT = "content."
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerDiff:
+    """`replace` and `update` hold the differing fields by what it takes to mend them."""
+
+    replace: tuple[FieldChange, ...] = ()
+    update: tuple[FieldChange, ...] = ()
+    update_body: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def equal(self) -> bool:
+        return not self.replace and not self.update
+
+
+def is_sensitive(path: str) -> bool:
+    return path.startswith("environment.") and SENSITIVE.search(path) is not None
+
+
+def applied_fields(desired: DesiredContainer, seal: Callable[[str], str]) -> dict[str, Any]:
+    """What `io.rorqual.applied` records: every field asked for, sensitive values sealed, and digests of contents."""
+    fields = fields_of(desired.body, desired.body.get("HostConfig") or {})
+    sealed = {path: seal(str(value)) if is_sensitive(path) else value for path, value in fields.items()}
+    return sealed | {f"{CONTENT}{target}": digest for target, digest in desired.contents.items()}
+
+
+def recorded(live: LiveContainer) -> dict[str, Any] | None:
+    """The fields that were asked for when the container was made; None where nobody recorded them."""
+    text = live.labels.get(APPLIED)
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def diff_container(
+    desired: DesiredContainer,
+    live: LiveContainer,
+    *,
+    image: Mapping[str, Any] | None,
+    image_id: str | None,
+    capabilities: Capabilities,
+    name_of: Callable[[str], str],
+    seal: Callable[[str], str],
+) -> ContainerDiff:
+    """Compare one container with what is asked. `image` is the live container's own image, None where it is gone;
+    `image_id` the id that the desired reference has now, None where the engine doesn't have it.
+    """
+    body = desired.body
+    want = fields_of(body, body.get("HostConfig") or {})
+    have = fields_of(live.inspect["Config"], live.inspect["HostConfig"], name_of)
+    defaults = fields_of((image or {}).get("Config") or {}, {})
+    applied = recorded(live)
+    if applied is not None and not capabilities.faithful_inspect:
+        have = believed(have, defaults, applied, want, seal)
+    changes = [*image_change(desired, live, image_id), *content_changes(desired, applied)]
+    if want.get("entrypoint"):
+        # a command of the image falls away where the spec gives an entrypoint (moby's merge of the two configs)
+        defaults.pop("command", None)
+    changes += field_changes(want, have, defaults, applied, image_known=image is not None)
+    updates = [c for c in changes if can_update(c, capabilities)]
+    # Replacing mends everything; updating what will be replaced anyway would be a step for nothing.
+    replace = tuple(c for c in changes if c not in updates)
+    if replace:
+        return ContainerDiff(replace=tuple(changes))
+    return ContainerDiff(update=tuple(updates), update_body=update_body(desired, updates))
+
+
+def field_changes(
+    want: Fields, have: Fields, defaults: Fields, applied: Mapping[str, Any] | None, *, image_known: bool
+) -> list[FieldChange]:
+    found = []
+    for path in sorted(want.keys() | have.keys()):
+        old = have.get(path)
+        if path in want:
+            new = want[path]
+        elif is_engine_chosen(path) or not image_known:
+            new = None if applied is not None and path in applied else old
+        else:
+            new = defaults.get(path)
+        if old != new and (old or new or path.startswith(("environment.", "labels."))):
+            found.append(FieldChange(path, old, new, sensitive=is_sensitive(path)))
+    for path in sorted(defaults.keys() - want.keys() - have.keys()):
+        if not is_engine_chosen(path):
+            found.append(FieldChange(path, None, defaults[path], sensitive=is_sensitive(path)))
+    return found
+
+
+def image_change(desired: DesiredContainer, live: LiveContainer, image_id: str | None) -> list[FieldChange]:
+    """The image differs when its id does; an engine that doesn't have it yet can tell only by the reference."""
+    reference = live.inspect["Config"].get("Image") or ""
+    if image_id is None:
+        return [] if reference == desired.image else [FieldChange("image", reference, desired.image)]
+    if live.inspect.get("Image") == image_id:
+        return []
+    if reference == desired.image:
+        old = f"{reference} ({short(live.inspect.get('Image') or '')})"
+        return [FieldChange("image", old, f"{desired.image} ({short(image_id)})")]
+    return [FieldChange("image", reference, desired.image)]
+
+
+def short(image_id: str) -> str:
+    return image_id.removeprefix("sha256:")[:12]
+
+
+def content_changes(desired: DesiredContainer, applied: Mapping[str, Any] | None) -> list[FieldChange]:
+    """Content that was recorded and differs; what nobody recorded, or sealed with another machine's key, is equal."""
+    found = []
+    for target, digest in desired.contents.items():
+        before = (applied or {}).get(f"{CONTENT}{target}")
+        if before is not None and before != digest and key_of(before) == key_of(digest):
+            sensitive = target in desired.sensitive
+            found.append(FieldChange(f"{CONTENT}{target}", short(before), short(digest), sensitive))
+    return found
+
+
+def key_of(digest: str) -> str:
+    """`sha256:…` → sha256; `hmac:<key>:…` → hmac:<key>: only digests of one kind can be compared."""
+    return digest.rpartition(":")[0]
+
+
+def believed(
+    have: Fields, defaults: Fields, applied: Mapping[str, Any], want: Fields, seal: Callable[[str], str]
+) -> Fields:
+    """For an engine whose inspect doesn't repeat what was asked: what can't change after create is as recorded.
+
+    Sensitive values are recorded sealed: one that seals to the same is the wanted one.
+    """
+    unset = {path: value for path, value in defaults.items() if path not in applied}
+    frozen: Fields = {}
+    for path, value in applied.items():
+        if path.startswith(CONTENT) or path in UPDATABLE:
+            continue
+        same = is_sensitive(path) and path in want and seal(str(want[path])) == value
+        frozen[path] = want[path] if same else value
+    return unset | frozen | {path: value for path, value in have.items() if path in UPDATABLE}
+
+
+def can_update(change: FieldChange, capabilities: Capabilities) -> bool:
+    if change.path not in UPDATABLE or not capabilities.container_update:
+        return False
+    return change.new is not None or change.path in REMOVABLE
+
+
+def update_body(desired: DesiredContainer, changes: list[FieldChange]) -> dict[str, Any]:
+    """The body of the update call; memory and swap go together, since the engine checks them against each other."""
+    host = desired.body.get("HostConfig") or {}
+    body = {UPDATABLE[c.path]: host.get(UPDATABLE[c.path], 0) for c in changes}
+    if "RestartPolicy" in body:
+        body["RestartPolicy"] = host.get("RestartPolicy") or {"Name": "no", "MaximumRetryCount": 0}
+    if "PidsLimit" in body and not body["PidsLimit"]:
+        body["PidsLimit"] = -1
+    if "Memory" in body or "MemorySwap" in body:
+        memory = host.get("Memory") or 0
+        body |= {"Memory": memory, "MemorySwap": host.get("MemorySwap") or 2 * memory}
+    return body

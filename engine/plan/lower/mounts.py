@@ -1,0 +1,146 @@
+"""A service's volumes, configs and secrets as Binds, Mounts, Volumes and files to copy in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.plan.desired import InjectedFile
+from specs.models import Config, FileReference, Mount, Project, Secret, Service
+
+
+@dataclass(slots=True)
+class Mounts:
+    """The four places of a create body where mounts go, and what is copied in before the start.
+
+    `sources` maps a target to the host file whose content is part of the container's identity: configs, secrets,
+    and read-only binds (of which only regular files up to 1 MiB are hashed, by whoever reads the disk).
+    """
+
+    binds: list[str] = field(default_factory=list)
+    mounts: list[dict[str, Any]] = field(default_factory=list)
+    anonymous: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tmpfs: dict[str, str] = field(default_factory=dict)
+    files: list[InjectedFile] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+    secret_targets: set[str] = field(default_factory=set)
+
+
+def lower_mounts(project: Project, service: Service) -> Mounts:
+    out = Mounts()
+    for mount in service.volumes or ():
+        place(out, project, mount)
+    for entry in service.tmpfs or ():
+        target, _, options = entry.partition(":")
+        out.tmpfs[target] = options
+    for reference in service.configs or ():
+        config = project.configs[reference.source or ""]
+        attach(out, config, reference, reference.target or f"/{reference.source}", secret=False)
+    for reference in service.secrets or ():
+        secret = project.secrets[reference.source or ""]
+        attach(out, secret, reference, secret_target(reference), secret=True)
+    return out
+
+
+def secret_target(reference: FileReference) -> str:
+    target = reference.target or reference.source or ""
+    return target if target.startswith("/") else f"/run/secrets/{target}"
+
+
+def place(out: Mounts, project: Project, mount: Mount) -> None:
+    """Binds where they can say it, since the engine then makes a missing host path; Mounts where more is asked."""
+    target = mount.target or ""
+    match mount.type:
+        case "bind" if not needs_mount(mount):
+            out.binds.append(bind_string(mount.source or "", mount))
+        case "volume" if mount.source is None:
+            out.anonymous[target] = {}
+        case "volume" if not needs_mount(mount):
+            out.binds.append(bind_string(volume_name(project, mount), mount))
+        case _:
+            out.mounts.append(mount_object(project, mount))
+    if mount.type == "bind" and mount.read_only and mount.source:
+        out.sources[target] = mount.source
+
+
+def needs_mount(mount: Mount) -> bool:
+    if mount.type == "bind":
+        bind = mount.bind
+        return bind is not None and (not bind.create_host_path or bool(bind.recursive))
+    return mount.volume is not None and bool(mount.volume.labels or mount.volume.subpath)
+
+
+def volume_name(project: Project, mount: Mount) -> str:
+    volume = project.volumes.get(mount.source or "")
+    return (volume.name if volume else None) or mount.source or ""
+
+
+def bind_string(source: str, mount: Mount) -> str:
+    options = ["ro" if mount.read_only else "rw"]
+    if mount.bind is not None:
+        options += [word for word in (mount.bind.selinux, mount.bind.propagation) if word]
+    if mount.volume is not None and mount.volume.nocopy:
+        options.append("nocopy")
+    return f"{source}:{mount.target}:{','.join(options)}"
+
+
+def mount_object(project: Project, mount: Mount) -> dict[str, Any]:
+    body: dict[str, Any] = {"Type": mount.type, "Target": mount.target}
+    source = volume_name(project, mount) if mount.type == "volume" else mount.source
+    if source:
+        body["Source"] = source
+    if mount.read_only:
+        body["ReadOnly"] = True
+    if mount.consistency:
+        body["Consistency"] = mount.consistency
+    options = mount_options(mount)
+    return body | ({options[0]: options[1]} if options and options[1] else {})
+
+
+def mount_options(mount: Mount) -> tuple[str, dict[str, Any]] | None:
+    if mount.bind is not None and mount.type == "bind":
+        values = {
+            "Propagation": mount.bind.propagation,
+            "NonRecursive": mount.bind.recursive == "disabled" or None,
+            "ReadOnlyForceRecursive": mount.bind.recursive == "readonly" or None,
+        }
+        return "BindOptions", {k: v for k, v in values.items() if v}
+    if mount.volume is not None and mount.type == "volume":
+        volume = mount.volume
+        values = {"NoCopy": volume.nocopy, "Labels": volume.labels, "Subpath": volume.subpath}
+        return "VolumeOptions", {k: v for k, v in values.items() if v}
+    if mount.tmpfs is not None and mount.type == "tmpfs":
+        return "TmpfsOptions", {k: v for k, v in {"SizeBytes": mount.tmpfs.size, "Mode": mount.tmpfs.mode}.items() if v}
+    if mount.image is not None and mount.type == "image":
+        return "ImageOptions", {"Subpath": mount.image.subpath} if mount.image.subpath else {}
+    return None
+
+
+def attach(out: Mounts, item: Config | Secret, reference: FileReference, target: str, *, secret: bool) -> None:
+    """A file on disk is bound read-only; content in the spec or in a variable is copied in."""
+    if secret:
+        out.secret_targets.add(target)
+    if item.file is not None:
+        out.mounts.append({"Type": "bind", "Source": item.file, "Target": target, "ReadOnly": True})
+        out.sources[target] = item.file
+        return
+    out.files.append(
+        InjectedFile(
+            target,
+            (item.content or "").encode(),
+            mode=0o444 if reference.mode is None else reference.mode,
+            uid=numeric(reference.uid),
+            gid=numeric(reference.gid),
+        )
+    )
+
+
+def numeric(text: str | None) -> int:
+    return int(text) if text and text.isdigit() else 0
+
+
+def file_sources(project: Project) -> Iterable[str]:
+    """Every host path whose content may be part of some container's identity."""
+    for service in project.services.values():
+        yield from lower_mounts(project, service).sources.values()

@@ -1,0 +1,65 @@
+"""What stands on the engine, as the planner takes it: read once by reconcile.observe, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.api.capabilities import Capabilities
+
+
+@dataclass(frozen=True, slots=True)
+class LiveContainer:
+    """One container of the project: the answer of its inspect, with the names that plans use at hand."""
+
+    id: str
+    name: str
+    service: str
+    number: int
+    oneoff: bool
+    state: str
+    inspect: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def running(self) -> bool:
+        return self.state in {"running", "paused", "restarting"}
+
+    @property
+    def exit_code(self) -> int:
+        return int(self.inspect["State"].get("ExitCode", 0))
+
+    @property
+    def health(self) -> str | None:
+        """starting, healthy or unhealthy; None where the container has no check."""
+        status = (self.inspect["State"].get("Health") or {}).get("Status")
+        return status if status not in {"", "none"} else None
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return self.inspect["Config"].get("Labels") or {}
+
+
+@dataclass(frozen=True, slots=True)
+class EngineIdentity:
+    """Which engine this is: its id, the address that reached it, the API version agreed on."""
+
+    id: str
+    host: str
+    api_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """`images` maps a reference or id to its inspect, or to None where the engine doesn't have it.
+
+    `networks` and `volumes` hold the project's own and those that it names, by their names on the engine.
+    `contents` maps the host path of a config, a secret or a read-only bind-mounted file to its digest.
+    """
+
+    engine: EngineIdentity
+    capabilities: Capabilities
+    containers: tuple[LiveContainer, ...] = ()
+    networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    volumes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    images: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)

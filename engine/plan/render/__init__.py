@@ -1,0 +1,1 @@
+"""A plan for eyes and for programs: text, JSON, markdown. Pure."""
