@@ -1,0 +1,1 @@
+"""Pure types of the OCI specifications: what names, addresses and describes an image. Imports nothing of ours."""
