@@ -1,0 +1,193 @@
+"""One call of the Engine API: path and query written, the version put before, faults turned into our errors.
+
+Every room calls through this; nothing here knows a noun. GETs are tried again on a kept connection that had died.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from engine.api.errors import EngineError, SystemFailure, Timeout, Unavailable, error_of
+from engine.http.errors import AnswerTimeout, ConnectFailed, HttpFault, NotHttp
+from engine.http.message import Request, Response
+from engine.http.pool import Pool
+from engine.http.upgraded import Upgraded
+
+Query = Mapping[str, object]
+Filters = Mapping[str, str | Sequence[str]]
+Body = bytes | AsyncIterable[bytes] | Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """`version` is the negotiated one, None before."""
+
+    pool: Pool
+    address: str
+    version: tuple[int, int] | None = None
+
+    async def fetch(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: Body = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> tuple[Response, bytes]:
+        """A short exchange; raises the error that a status from 400 up means."""
+        request = self._request(method, path, query, body, headers)
+        with told(self.address):
+            response, content = await self.pool.fetch(request, timeout_seconds=timeout_seconds)
+        if response.status >= 400:
+            raise error_of(response.status, fault_text(content, response.status, self.address))
+        return response, content
+
+    async def json(self, method: str, path: str, *, query: Query | None = None, body: Body = None) -> Any:
+        """The answer's JSON, None for an empty one."""
+        _, content = await self.fetch(method, path, query=query, body=body)
+        return parse(content, self.address) if content else None
+
+    async def get(self, path: str, **query: object) -> Any:
+        return await self.json("GET", path, query=query)
+
+    async def post(self, path: str, body: Body = None, **query: object) -> Any:
+        return await self.json("POST", path, query=query, body=body)
+
+    async def delete(self, path: str, **query: object) -> Any:
+        return await self.json("DELETE", path, query=query)
+
+    async def changed(self, path: str, **query: object) -> bool:
+        """A POST that may find its work done already (304): False then."""
+        response, _ = await self.fetch("POST", path, query=query)
+        return response.status != 304
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: Body = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Response]:
+        """An exchange whose answer is read as it comes."""
+        request = self._request(method, path, query, body, headers)
+        with told(self.address):
+            async with self.pool.exchange(request) as response:
+                await self._refuse(response)
+                yield response
+
+    @asynccontextmanager
+    async def upgrade(self, path: str, *, query: Query | None = None, body: Body = None) -> AsyncIterator[Upgraded]:
+        """A POST that turns the connection into a raw stream."""
+        request = self._request("POST", path, query, body, None)
+        with told(self.address):
+            async with self.pool.upgrade(request) as answer:
+                if isinstance(answer, Response):
+                    await self._refuse(answer)
+                    raise SystemFailure(f"the engine at {self.address} gave no stream (status {answer.status})")
+                yield answer
+
+    async def _refuse(self, response: Response) -> None:
+        if response.status >= 400:
+            raise error_of(response.status, fault_text(await response.read(), response.status, self.address))
+
+    def _request(
+        self, method: str, path: str, query: Query | None, body: Body, headers: Mapping[str, str] | None
+    ) -> Request:
+        prefix = "" if self.version is None else "/v{}.{}".format(*self.version)
+        words = encode_query(query or {})
+        sent = {"user-agent": "rorqual", **(headers or {})}
+        if isinstance(body, Mapping):
+            sent["content-type"] = "application/json"
+            content: bytes | AsyncIterable[bytes] = json.dumps(body).encode()
+        else:
+            content = body if body is not None else b""
+        return Request(method, f"{prefix}{path}?{words}" if words else prefix + path, sent, content)
+
+
+def encode_query(query: Query) -> str:
+    """None is left out, bools are 1 and 0, mappings are JSON, sequences repeat the key."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in query.items():
+        match value:
+            case None:
+                pass
+            case bool():
+                pairs.append((name, "1" if value else "0"))
+            case Mapping():
+                if value:
+                    pairs.append((name, json.dumps(value)))
+            case list() | tuple():
+                pairs += [(name, str(item)) for item in value]
+            case _:
+                pairs.append((name, str(value)))
+    return urlencode(pairs)
+
+
+def filters_of(filters: Filters | None) -> dict[str, list[str]]:
+    """Filters as the API has them from 1.22 on: each a list."""
+    return {name: [value] if isinstance(value, str) else list(value) for name, value in (filters or {}).items()}
+
+
+def name_in_path(name: str) -> str:
+    """A name or id as one segment of a path."""
+    return quote(name, safe="")
+
+
+def reference_in_path(reference: str) -> str:
+    """An image reference: its slashes, colons and @ stay, as Docker's own client leaves them."""
+    return quote(reference, safe="/:@")
+
+
+def parse(content: bytes, address: str) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise Unavailable(f"the engine at {address} gave an answer that is not JSON: {content[:80]!r}") from error
+
+
+def fault_text(content: bytes, status: int, address: str) -> str:
+    """The engine's message; Docker writes {"message"}, Podman {"cause", "message", "response"}."""
+    try:
+        text = json.loads(content)["message"]
+    except (ValueError, KeyError, TypeError):
+        text = content.decode(errors="replace").strip()
+    return str(text or f"the engine at {address} answered with status {status} and no message")
+
+
+@contextmanager
+def told(address: str) -> Iterator[None]:
+    """Turns a fault below HTTP into the one error that names the engine."""
+    try:
+        yield
+    except HttpFault as fault:
+        raise fault_of(address, fault) from fault
+
+
+def fault_of(address: str, fault: HttpFault) -> EngineError:
+    match fault:
+        case AnswerTimeout():
+            return Timeout(f"the engine at {address} gave {fault}")
+        case ConnectFailed():
+            return Unavailable(f"can't connect to the engine at {address}: {fault}{advice(str(fault))}")
+        case NotHttp():
+            return Unavailable(f"what listens at {address} is no container engine: {fault}")
+        case _:
+            return Unavailable(f"the engine at {address} was lost: {fault}")
+
+
+def advice(text: str) -> str:
+    if "permission denied" in text and "publickey" not in text:
+        return "; run this as root, or as a member of the group that owns the socket"
+    if "refused" in text or "no such file" in text:
+        return "; is it running?"
+    return ""

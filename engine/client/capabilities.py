@@ -1,0 +1,88 @@
+"""What an engine can do, as a value that the planner is handed: it decides between `~` and `-/+` by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.api.errors import EngineError, NotFound
+from engine.api.system import Info, Ping, Version
+from engine.client.calls import Calls
+
+Kind = Literal["docker", "podman", "rorqual"]
+# No container or image has this name; a route that is there says so in its own words.
+NOBODY = "rorqual-asks-whether-this-call-is-served"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """`api_version` is the negotiated one. Each bool says that the call or key works, not that it is accepted."""
+
+    engine: Kind
+    engine_id: str
+    engine_name: str
+    version: str
+    api_version: tuple[int, int]
+    container_update: bool
+    distribution: bool
+    buildkit: bool
+    network_mac: bool
+    many_networks_at_create: bool
+    start_interval: bool
+    volume_subpath: bool
+    image_mounts: bool
+    stop_signal_at_stop: bool
+    cgroup_version: Literal[1, 2]
+    swarm_active: bool
+    rootless: bool
+
+
+def kind_of(version: Version) -> Kind:
+    names = " ".join(component.get("Name", "") for component in version.get("Components") or []).lower()
+    return "podman" if "podman" in names else "rorqual" if "rorqual" in names else "docker"
+
+
+def reckon(
+    version: Version, info: Info, ping: Ping, api: tuple[int, int], *, update: bool, distribution: bool
+) -> Capabilities:
+    """The capability set from what the engine said and what was tried (`update`, `distribution`)."""
+    kind = kind_of(version)
+    # Podman says 1.41 whatever it serves, and keeps to that version's shapes: the API's version decides for it too.
+    return Capabilities(
+        engine=kind,
+        engine_id=info.get("ID", ""),
+        engine_name=info.get("Name", ""),
+        version=version.get("Version", ""),
+        api_version=api,
+        container_update=update,
+        distribution=distribution,
+        buildkit=kind == "docker" and ping["builder"] == "2",
+        network_mac=api >= (1, 44),
+        many_networks_at_create=api >= (1, 44) or kind == "podman",
+        start_interval=api >= (1, 44),
+        volume_subpath=api >= (1, 45),
+        image_mounts=api >= (1, 48),
+        stop_signal_at_stop=api >= (1, 42),
+        cgroup_version=2 if info.get("CgroupVersion") == "2" else 1,
+        swarm_active=(info.get("Swarm") or {}).get("LocalNodeState") == "active",
+        rootless=any("rootless" in option for option in info.get("SecurityOptions") or []),
+    )
+
+
+async def serves(calls: Calls, method: str, path: str) -> bool:
+    """Whether the engine has the route: one that hasn't answers 404 without naming what was asked for."""
+    try:
+        await calls.json(method, path, body={} if method == "POST" else None)
+    except NotFound as error:
+        return NOBODY in error.message
+    except EngineError:
+        return True
+    return True
+
+
+async def serves_update(calls: Calls) -> bool:
+    return await serves(calls, "POST", f"/containers/{NOBODY}/update")
+
+
+async def serves_distribution(calls: Calls) -> bool:
+    return await serves(calls, "GET", f"/distribution/localhost:1/{NOBODY}/json")

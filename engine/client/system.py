@@ -1,0 +1,58 @@
+"""The engine itself: who it is, what it uses, what happens in it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from engine.api.system import AuthAnswer, DiskUsage, Event, Info, Ping, Version
+from engine.client.calls import Calls, Filters, filters_of
+from engine.client.streams import JsonLines
+from engine.credentials.config import Credentials
+
+PING_SECONDS = 30.0
+
+
+class SystemReader:
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def ping(self) -> Ping:
+        response, _ = await self._calls.fetch("GET", "/_ping", timeout_seconds=PING_SECONDS)
+        headers = response.headers
+        return Ping(
+            api_version=headers.get("api-version", ""),
+            os=headers.get("ostype", ""),
+            experimental=headers.get("docker-experimental") == "true",
+            builder=headers.get("builder-version", ""),
+            server=headers.get("server", ""),
+        )
+
+    async def version(self) -> Version:
+        found: Version = await self._calls.get("/version")
+        return found
+
+    async def info(self) -> Info:
+        found: Info = await self._calls.get("/info")
+        return found
+
+    async def df(self) -> DiskUsage:
+        """Slow: the engine counts files."""
+        found: DiskUsage = await self._calls.get("/system/df")
+        return found
+
+    @asynccontextmanager
+    async def events(
+        self, *, filters: Filters | None = None, since: str | float | None = None, until: str | float | None = None
+    ) -> AsyncIterator[JsonLines[Event]]:
+        """What happens from now on, or from `since`; with `until` it ends. In the block nothing more is missed."""
+        query = {"filters": filters_of(filters), "since": since, "until": until}
+        async with self._calls.stream("GET", "/events", query=query) as response:
+            yield JsonLines(response, self._calls.address)
+
+
+class SystemWriter(SystemReader):
+    async def auth(self, credentials: Credentials) -> AuthAnswer:
+        """Have the engine try the credentials at their registry. Raises Unauthorized."""
+        answer: AuthAnswer = await self._calls.post("/auth", credentials)
+        return answer
