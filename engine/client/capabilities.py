@@ -1,40 +1,14 @@
-"""What an engine can do, as a value that the planner is handed: it decides between `~` and `-/+` by it."""
+"""Finding out what an engine can do: from what it says of itself, and by asking it for what it doesn't say."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
+from engine.api.capabilities import Capabilities, Kind
 from engine.api.errors import EngineError, NotFound
 from engine.api.system import Info, Ping, Version
 from engine.client.calls import Calls
 
-Kind = Literal["docker", "podman", "rorqual"]
 # No container or image has this name; a route that is there says so in its own words.
 NOBODY = "rorqual-asks-whether-this-call-is-served"
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """`api_version` is the negotiated one. Each bool says that the call or key works, not that it is accepted."""
-
-    engine: Kind
-    engine_id: str
-    engine_name: str
-    version: str
-    api_version: tuple[int, int]
-    container_update: bool
-    distribution: bool
-    buildkit: bool
-    network_mac: bool
-    many_networks_at_create: bool
-    start_interval: bool
-    volume_subpath: bool
-    image_mounts: bool
-    stop_signal_at_stop: bool
-    cgroup_version: Literal[1, 2]
-    swarm_active: bool
-    rootless: bool
 
 
 def kind_of(version: Version) -> Kind:
@@ -50,7 +24,8 @@ def reckon(
     # Podman says 1.41 whatever it serves, and keeps to that version's shapes: the API's version decides for it too.
     return Capabilities(
         engine=kind,
-        engine_id=info.get("ID", ""),
+        # Podman makes up a new ID for every answer; where it keeps its containers is what stays.
+        engine_id=info.get("ID", "") if kind != "podman" else f"podman:{info.get('Name', '')}:{root_of(info)}",
         engine_name=info.get("Name", ""),
         version=version.get("Version", ""),
         api_version=api,
@@ -67,6 +42,10 @@ def reckon(
         swarm_active=(info.get("Swarm") or {}).get("LocalNodeState") == "active",
         rootless=any("rootless" in option for option in info.get("SecurityOptions") or []),
     )
+
+
+def root_of(info: Info) -> str:
+    return info.get("DockerRootDir", "")
 
 
 async def serves(calls: Calls, method: str, path: str) -> bool:

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from engine.api.capabilities import Capabilities
 from engine.api.errors import Unavailable
 from engine.client.calls import Calls
-from engine.client.capabilities import Capabilities, kind_of, reckon, serves_distribution, serves_update
+from engine.client.capabilities import kind_of, reckon, serves_distribution, serves_update
 from engine.client.containers import ContainerReader, ContainerWriter
 from engine.client.dialer import dialer
 from engine.client.execs import ExecReader, ExecWriter

@@ -54,7 +54,6 @@ class Observed:
     """`images` maps a reference or id to its inspect, or to None where the engine doesn't have it.
 
     `networks` and `volumes` hold the project's own and those that it names, by their names on the engine.
-    `contents` maps the host path of a config, a secret or a read-only bind-mounted file to its digest.
     """
 
     engine: EngineIdentity
@@ -63,3 +62,7 @@ class Observed:
     networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     volumes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     images: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+
+    def name_of(self, container: str) -> str:
+        """The name of the project's container with this id; other ids and names stay as they are."""
+        return next((c.name for c in self.containers if c.id == container), container)

@@ -43,6 +43,11 @@ class PushImage:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveImage:
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
 class CreateNetwork:
     desired: DesiredNetwork
 
@@ -169,6 +174,7 @@ Action: TypeAlias = (
     PullImage
     | BuildImage
     | PushImage
+    | RemoveImage
     | CreateNetwork
     | ReplaceNetwork
     | RemoveNetwork
@@ -194,6 +200,7 @@ WORDS: dict[type, str] = {
     PullImage: "pull",
     BuildImage: "build",
     PushImage: "push",
+    RemoveImage: "destroy",
     CreateNetwork: "create",
     ReplaceNetwork: "replace",
     RemoveNetwork: "destroy",

@@ -1,0 +1,113 @@
+"""Which images must be pulled or built before the services that run them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from engine.graph.address import Address, Kind
+from engine.plan.draft import Draft
+from engine.plan.lower.naming import Naming
+from engine.plan.observed import Observed
+from engine.plan.options import PlanOptions
+from engine.plan.steps import BuildImage, PullImage, PushImage
+from specs.models import Image, Project, Service
+
+AGES = {"daily": 86_400.0, "weekly": 604_800.0}
+EVERY = re.compile(r"every_(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+def image_address(project: Project, key: str) -> Address:
+    """The image that a service runs: the entry of `images:`, the service's own build, or the reference."""
+    service = project.services[key]
+    if service.image in project.images:
+        return Address(Kind.IMAGE, service.image)
+    return Address(Kind.IMAGE, key if service.build is not None else service.image or key)
+
+
+def plan_images(draft: Draft, project: Project, keys: Iterable[str], observed: Observed, options: PlanOptions) -> None:
+    """Add the steps for the images of `keys`, each image once."""
+    if options.images_settled:
+        return
+    naming = Naming(project.name, options.separator)
+    for key in keys:
+        address = image_address(project, key)
+        if draft.by_address.get(address):
+            continue
+        service = project.services[key]
+        if service.image in project.images:
+            plan_entry(draft, project, service.image, observed, options)
+        else:
+            plan_service_image(draft, address, service, naming.image(project, service, key), observed, options)
+
+
+def plan_service_image(
+    draft: Draft, address: Address, service: Service, reference: str, observed: Observed, options: PlanOptions
+) -> None:
+    present = observed.images.get(reference)
+    policy = options.pull or service.pull_policy or "missing"
+    if service.build is not None:
+        why = build_reason(present, policy, options)
+        if why:
+            draft.add(address, BuildImage(address.name, reference), why)
+        return
+    why = pull_reason(present, policy, options.now)
+    if why:
+        draft.add(address, PullImage(reference, service.platform or ""), why)
+
+
+def plan_entry(draft: Draft, project: Project, name: str, observed: Observed, options: PlanOptions) -> None:
+    """One entry of `images:`. What its own build needs first is the caller's to have planned."""
+    image: Image = project.images[name]
+    address, present = Address(Kind.IMAGE, name), observed.images.get(image.reference)
+    if image.pull is not None:
+        why = pull_reason(present, options.pull or image.policy or "missing", options.now)
+        if why:
+            draft.add(address, PullImage(image.pull), why)
+        return
+    why = build_reason(present, options.pull or image.policy or "missing", options)
+    if why:
+        draft.add(address, BuildImage(name, image.reference), why)
+        if image.push:
+            draft.add(address, PushImage(image.reference), "it was built, and push is true")
+
+
+def build_reason(present: Any, policy: str, options: PlanOptions) -> str | None:
+    if options.build is False:
+        return None
+    if options.build:
+        return "--build asks for it"
+    if policy == "build":
+        return "its pull_policy is build"
+    return None if present is not None else "the engine doesn't have it"
+
+
+def pull_reason(present: Any, policy: str, now: float) -> str | None:
+    if present is None:
+        return None if policy in {"never", "build"} else "the engine doesn't have it"
+    if policy == "always":
+        return "its pull policy is always"
+    age = AGES.get(policy) or every(policy)
+    if age is None:
+        return None
+    tagged = (present.get("Metadata") or {}).get("LastTagTime") or present.get("Created") or ""
+    return f"it was last pulled longer ago than its policy {policy} allows" if now - unix(tagged) > age else None
+
+
+def every(policy: str) -> float | None:
+    """`every_1d12h` → seconds; None for other policies."""
+    found = EVERY.fullmatch(policy)
+    if found is None:
+        return None
+    return sum(int(n) * unit for n, unit in zip(found.groups(), (604_800, 86_400, 3600, 60, 1), strict=True) if n)
+
+
+def unix(text: str) -> float:
+    """RFC 3339 with nanoseconds → Unix seconds; 0 for no time."""
+    text = re.sub(r"(\.\d{6})\d+", r"\1", text).replace("Z", "+00:00")
+    try:
+        return max(0.0, datetime.fromisoformat(text).timestamp())
+    except ValueError:
+        return 0.0

@@ -1,0 +1,86 @@
+"""`make_plan`: the one decision of what to do. Pure: the same project, host and options give the same plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.api.errors import InvalidArgument
+from engine.graph.address import Address, Kind
+from engine.plan.draft import Draft
+from engine.plan.images import plan_images
+from engine.plan.lower.containers import Lowering
+from engine.plan.lower.naming import Naming
+from engine.plan.objects import plan_networks, plan_volumes, used_networks, used_volumes
+from engine.plan.observed import LiveContainer, Observed
+from engine.plan.options import PlanOptions
+from engine.plan.order import select
+from engine.plan.services import ServicePlanner
+from engine.plan.steps import Plan, RemoveContainer
+from specs.models import Project, Service
+from specs.source import Diagnostic, Severity
+
+
+def make_plan(
+    project: Project, observed: Observed, options: PlanOptions, hashes: Mapping[str, str] | None = None
+) -> Plan:
+    """The steps that take what is observed to what the project asks for; none where it is so already.
+
+    `hashes` are Compose's config hashes by service, for the label; they decide nothing.
+    Raises NotFound for a missing external network or volume, InvalidArgument for what can't be on one host.
+    """
+    keys = select(project, options.services, deps=options.deps)
+    check_ports(project, keys, options)
+    draft = Draft()
+    plan_images(draft, project, keys, observed, options)
+    lowering = Lowering(project, Naming(project.name, options.separator), options.contents, hashes or {})
+    planner = ServicePlanner(
+        draft,
+        project,
+        observed,
+        options,
+        lowering,
+        targets=frozenset(options.services or keys),
+        replaced_networks=plan_networks(draft, project, used_networks(project, keys), observed),
+        replaced_volumes=plan_volumes(draft, project, used_volumes(project, keys), observed),
+    )
+    for key in keys:
+        planner.plan(key)
+    plan_orphans(draft, project, observed, options)
+    return Plan(project.name, observed.engine, tuple(draft.steps), tuple(draft.warnings))
+
+
+def orphans(project: Project, observed: Observed) -> list[LiveContainer]:
+    """Containers of the project whose service its file doesn't know, in any profile."""
+    known = project.services.keys() | project.disabled_services.keys()
+    return [c for c in observed.containers if c.service not in known and not c.oneoff]
+
+
+def plan_orphans(draft: Draft, project: Project, observed: Observed, options: PlanOptions) -> None:
+    found = orphans(project, observed)
+    if options.remove_orphans:
+        for container in found:
+            address = Address(Kind.SERVICE, container.service, container.number)
+            draft.add(address, RemoveContainer(container.id, options.stop_seconds), "no service of the spec made it")
+    elif found:
+        names = ", ".join(sorted(c.name for c in found))
+        text = f"found orphan containers ({names}) of project {project.name}, which no service of the spec made"
+        hint = "up --remove-orphans removes them"
+        draft.warnings.append(Diagnostic(Severity.WARNING, "orphan-containers", text, hint=hint))
+
+
+def check_ports(project: Project, keys: list[str], options: PlanOptions) -> None:
+    """Several replicas can't all publish one fixed port of the host."""
+    for key in keys:
+        service = project.services[key]
+        count = options.scale.get(key, service.replicas)
+        if count > 1 and service.container_name:
+            raise InvalidArgument(f'service "{key}" asks for {count} replicas, but container_name gives them one name')
+        for published in fixed_ports(service) if count > 1 else ():
+            raise InvalidArgument(
+                f'service "{key}" asks for {count} replicas, but all would publish port {published} of the host: '
+                f"give a range ({published}-{int(published) + count - 1}), leave the host port out, or scale to 1"
+            )
+
+
+def fixed_ports(service: Service) -> list[str]:
+    return [p.published for p in service.ports or () if p.published and p.published.isdigit() and p.published != "0"]

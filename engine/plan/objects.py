@@ -1,0 +1,70 @@
+"""Steps for networks and volumes: made where missing, made again where they differ, checked where external."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from engine.api.errors import NotFound
+from engine.graph.address import Address, Kind
+from engine.plan.diff.objects import diff_network, diff_volume
+from engine.plan.draft import Draft
+from engine.plan.lower.endpoints import lower_network, lower_volume
+from engine.plan.observed import Observed
+from engine.plan.steps import CreateNetwork, CreateVolume, ReplaceNetwork, ReplaceVolume
+from specs.models import Project
+
+PREDEFINED = frozenset({"host", "bridge", "none"})
+MISSING = "it doesn't exist yet"
+DIFFERS = "it differs from the spec, and the engine can't change it in place"
+
+
+def plan_networks(draft: Draft, project: Project, keys: Iterable[str], observed: Observed) -> set[str]:
+    """Add the steps; return the engine's names of networks that will be made anew."""
+    replaced = set()
+    for key in keys:
+        desired = lower_network(project, key, project.networks[key])
+        live = observed.networks.get(desired.name)
+        if desired.external:
+            if live is None and desired.name not in PREDEFINED:
+                raise NotFound(f'network "{desired.name}" is declared as external (networks.{key}), but does not exist')
+        elif live is None:
+            draft.add(desired.address, CreateNetwork(desired), MISSING)
+        elif changes := diff_network(desired, live):
+            draft.add(desired.address, ReplaceNetwork(live["Id"], desired), DIFFERS, fields=changes)
+            replaced.add(desired.name)
+    return replaced
+
+
+def plan_volumes(draft: Draft, project: Project, keys: Iterable[str], observed: Observed) -> set[str]:
+    """As plan_networks. A volume made anew loses its data: the caller asks before it applies that."""
+    replaced = set()
+    for key in keys:
+        desired = lower_volume(project, key, project.volumes[key])
+        live = observed.volumes.get(desired.name)
+        if desired.external:
+            if live is None:
+                raise NotFound(f'volume "{desired.name}" is declared as external (volumes.{key}), but does not exist')
+        elif live is None:
+            draft.add(desired.address, CreateVolume(desired), MISSING)
+        elif changes := diff_volume(desired, live):
+            draft.add(desired.address, ReplaceVolume(desired), f"{DIFFERS}: its data is lost", fields=changes)
+            replaced.add(desired.name)
+    return replaced
+
+
+def used_networks(project: Project, keys: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(n for key in keys for n in project.services[key].networks or {} if n in project.networks))
+
+
+def used_volumes(project: Project, keys: Iterable[str]) -> list[str]:
+    """The named volumes that these services mount."""
+    sources = (m.source for key in keys for m in project.services[key].volumes or () if m.type == "volume")
+    return list(dict.fromkeys(s for s in sources if s in project.volumes))
+
+
+def network_addresses(project: Project, key: str) -> list[Address]:
+    return [Address(Kind.NETWORK, name) for name in used_networks(project, [key])]
+
+
+def volume_addresses(project: Project, key: str) -> list[Address]:
+    return [Address(Kind.VOLUME, name) for name in used_volumes(project, [key])]

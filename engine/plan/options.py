@@ -1,0 +1,39 @@
+"""What the caller wants done with the project: the flags of `up` that a plan depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+
+def unsealed(value: str) -> str:
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """`services` empty means all of the project. `pull` overrides every pull policy, `scale` the replicas.
+
+    `seal` makes the digest under which a sensitive value is recorded; `contents` maps the host path of a config, a
+    secret or a read-only bind to the digest of its content. `now` is the time for pull policies, in Unix seconds.
+    `images_settled` says that images were pulled and built just now: none is asked for again.
+    """
+
+    services: tuple[str, ...] = ()
+    scale: Mapping[str, int] = field(default_factory=dict)
+    deps: bool = True
+    start: bool = True
+    build: bool | None = None
+    pull: str | None = None
+    force_recreate: bool = False
+    always_recreate_deps: bool = False
+    recreate: bool = True
+    renew_anonymous_volumes: bool = False
+    remove_orphans: bool = False
+    rerun: frozenset[str] = frozenset()
+    stop_seconds: float | None = None
+    images_settled: bool = False
+    separator: str = "-"
+    now: float = 0.0
+    contents: Mapping[str, str | None] = field(default_factory=dict)
+    seal: Callable[[str], str] = unsealed

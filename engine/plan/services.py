@@ -1,0 +1,311 @@
+"""Steps for the containers of one service: created, replaced, updated in place, started, removed; each with its why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from engine.graph.address import Address, Kind
+from engine.plan.desired import DesiredContainer
+from engine.plan.diff.containers import ContainerDiff, diff_container
+from engine.plan.diff.endpoints import EndpointDiff, diff_endpoints
+from engine.plan.diff.mounts import anonymous_volumes, mount_fields
+from engine.plan.draft import Draft
+from engine.plan.images import image_address
+from engine.plan.lower.containers import Lowering
+from engine.plan.objects import network_addresses, volume_addresses
+from engine.plan.observed import LiveContainer, Observed
+from engine.plan.options import PlanOptions
+from engine.plan.replicas import match_replicas
+from engine.plan.steps import (
+    ConnectNetwork,
+    CreateContainer,
+    DisconnectNetwork,
+    FieldChange,
+    RemoveContainer,
+    RenameContainer,
+    ReplaceContainer,
+    RestartContainer,
+    RunHook,
+    StartContainer,
+    UpdateContainer,
+    WaitFor,
+)
+from specs.models import Dependency, Project, Service
+
+CONDITIONS = {"service_healthy": "healthy", "service_completed_successfully": "completed"}
+
+
+@dataclass(slots=True)
+class ServicePlanner:
+    """Plans service after service, dependencies first. `renewed` are addresses whose container is replaced."""
+
+    draft: Draft
+    project: Project
+    observed: Observed
+    options: PlanOptions
+    lowering: Lowering
+    targets: frozenset[str]
+    replaced_networks: set[str] = field(default_factory=set)
+    replaced_volumes: set[str] = field(default_factory=set)
+    renewed: set[Address] = field(default_factory=set)
+    waits: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+
+    def plan(self, key: str) -> None:
+        """All steps of one service's containers."""
+        service = self.project.services[key]
+        live = [c for c in self.observed.containers if c.service == key and not c.oneoff]
+        count = self.options.scale.get(key, service.replicas)
+        names = {c.number: self.lowering.naming.container(service, key, c.number) for c in live}
+        replicas = match_replicas(live, count, names)
+        for double in replicas.doubles:
+            self.remove(key, double, "it is left over from a run that was interrupted")
+        for extra in replicas.surplus:
+            self.remove(key, extra, f"{count} replica{'s' if count != 1 else ''} asked for")
+        for number, container in replicas.wanted:
+            self.plan_replica(key, number, container)
+
+    def plan_replica(self, key: str, number: int, live: LiveContainer | None) -> None:
+        desired = self.lowering.container(key, number)
+        if live is None:
+            action = CreateContainer(desired, start=self.options.start)
+            self.draft.add(desired.address, action, "it doesn't exist yet", needs=self.needs(key))
+            self.renewed.add(desired.address)
+            self.after_start(desired)
+            return
+        diff = self.diff(desired, live)
+        because = self.reason_to_replace(key, desired, live, diff) if self.options.recreate else None
+        if because is not None:
+            self.replace(key, desired, live, diff, because)
+        else:
+            self.keep(key, desired, live, diff)
+
+    def diff(self, desired: DesiredContainer, live: LiveContainer) -> ContainerDiff:
+        target = self.observed.images.get(desired.image)
+        return diff_container(
+            desired,
+            live,
+            image=self.observed.images.get(live.inspect.get("Image") or ""),
+            image_id=target["Id"] if target else None,
+            capabilities=self.observed.capabilities,
+            name_of=self.observed.name_of,
+            seal=self.options.seal,
+        )
+
+    def reason_to_replace(
+        self, key: str, desired: DesiredContainer, live: LiveContainer, diff: ContainerDiff
+    ) -> str | None:
+        if self.options.force_recreate and (key in self.targets or self.options.always_recreate_deps):
+            return "--force-recreate asks for it"
+        if diff.replace:
+            return reason(diff.replace)
+        if live.state == "dead":
+            return "the engine gave it up as dead"
+        for name in (desired.body.get("NetworkingConfig") or {}).get("EndpointsConfig") or ():
+            if name in self.replaced_networks:
+                return f"its network {name} is made anew"
+        for name in self.replaced_volumes:
+            if any(
+                name in str(line).split() for line in mount_fields(desired.body, desired.body["HostConfig"]).values()
+            ):
+                return f"its volume {name} is made anew"
+        for owner in namespace_owners(self.project.services[key]):
+            if Address(Kind.SERVICE, owner, 1) in self.renewed:
+                return f"service.{owner}.1, whose namespace or volumes it shares, is made anew"
+        return None
+
+    def replace(
+        self, key: str, desired: DesiredContainer, live: LiveContainer, diff: ContainerDiff, because: str
+    ) -> None:
+        if not self.options.renew_anonymous_volumes:
+            desired = carry_volumes(desired, live)
+        self.before_stop(desired.address, live, desired)
+        action = ReplaceContainer(live.id, desired, start=self.options.start, stop_seconds=self.stop_seconds(desired))
+        fields = self.spelled(key, diff.replace)
+        self.draft.add(desired.address, action, because, fields=fields, needs=self.needs(key))
+        self.renewed.add(desired.address)
+        self.after_start(desired)
+
+    def keep(self, key: str, desired: DesiredContainer, live: LiveContainer, diff: ContainerDiff) -> None:
+        """What can be mended in place, then a start where it is needed."""
+        add, address = self.draft.add, desired.address
+        if live.name != desired.name:
+            change = FieldChange("container_name", live.name, desired.name)
+            add(address, RenameContainer(live.id, desired.name), "it has another name", fields=[change])
+        if diff.update and self.options.recreate:
+            fields = self.spelled(key, diff.update)
+            add(address, UpdateContainer(live.id, diff.update_body), reason(diff.update), fields=fields)
+        if self.options.recreate:
+            for endpoint in diff_endpoints(desired, live):
+                self.plan_endpoint(key, address, live, endpoint)
+        if not self.options.start:
+            return
+        if needs_start(self.project, key, live) or key in self.options.rerun:
+            if not live.running:
+                self.start(key, desired, live)
+        elif (owner := self.restarted_dependency(key)) and live.running:
+            self.before_stop(address, live, desired)
+            why = f"service {owner}, which it depends on with restart: true, is made anew"
+            add(address, RestartContainer(live.id, self.stop_seconds(desired)), why, needs=self.needs(key))
+            self.after_start(desired)
+
+    def start(self, key: str, desired: DesiredContainer, live: LiveContainer) -> None:
+        code = live.exit_code
+        because = "--rerun asks for it" if key in self.options.rerun else f"it is {live.state}"
+        if live.state == "exited" and code:
+            because += f" with code {code}"
+        change = FieldChange("state", live.state, "running")
+        self.draft.add(desired.address, StartContainer(live.id), because, fields=[change], needs=self.needs(key))
+        self.after_start(desired)
+
+    def plan_endpoint(self, key: str, address: Address, live: LiveContainer, diff: EndpointDiff) -> None:
+        networks = self.draft.on(*network_addresses(self.project, key))
+        because = f"it is {'attached otherwise' if diff.connect and diff.disconnect else 'not attached'}"
+        if diff.connect is None:
+            because = "the spec doesn't attach it"
+        fields = [diff.change]
+        if diff.disconnect:
+            self.draft.add(address, DisconnectNetwork(live.id, diff.network), because, fields=fields)
+            fields = []
+        if diff.connect is not None:
+            action = ConnectNetwork(live.id, diff.network, diff.connect)
+            self.draft.add(address, action, because, fields=fields, needs=networks)
+
+    def remove(self, key: str, live: LiveContainer, because: str) -> None:
+        address = Address(Kind.SERVICE, key, live.number)
+        self.before_stop(address, live, self.lowering.container(key, live.number))
+        self.draft.add(address, RemoveContainer(live.id, self.options.stop_seconds), because)
+
+    def before_stop(self, address: Address, live: LiveContainer, desired: DesiredContainer) -> None:
+        if live.state == "running":
+            for hook in desired.pre_stop:
+                self.draft.add(address, RunHook(live.id, hook), "pre_stop hook")
+
+    def after_start(self, desired: DesiredContainer) -> None:
+        if self.options.start:
+            for hook in desired.post_start:
+                self.draft.add(desired.address, RunHook(desired.name, hook), "post_start hook")
+
+    def stop_seconds(self, desired: DesiredContainer) -> float | None:
+        return self.options.stop_seconds if self.options.stop_seconds is not None else desired.stop_seconds
+
+    def needs(self, key: str) -> list[int]:
+        """Steps that a start of this service comes after; waits are added when first asked for."""
+        service = self.project.services[key]
+        found = self.draft.on(
+            image_address(self.project, key),
+            *network_addresses(self.project, key),
+            *volume_addresses(self.project, key),
+            *(a for owner in namespace_owners(service) for a in self.containers(owner)),
+        )
+        if self.options.start:
+            for name, dependency in (service.depends_on or {}).items():
+                if name in self.project.services:
+                    found += self.wait(name, dependency)
+        return found
+
+    def containers(self, key: str) -> list[Address]:
+        return [a for a in self.draft.by_address if a.kind is Kind.SERVICE and a.name == key]
+
+    def wait(self, name: str, dependency: Dependency) -> list[int]:
+        """Ids that stand for "this dependency has met its condition"; none where it does so already."""
+        condition = CONDITIONS.get(dependency.condition)
+        if condition is None:
+            return self.draft.on(*self.containers(name))
+        key = (name, condition)
+        if key not in self.waits:
+            self.waits[key] = [
+                self.draft.add(Address(Kind.SERVICE, name, n), WaitFor(c, condition, required=dependency.required), why)
+                for n, c, why in self.unmet(name, condition)
+            ]
+        return self.waits[key]
+
+    def unmet(self, name: str, condition: str) -> list[tuple[int, str, str]]:
+        """Number, container name and reason for each replica that doesn't meet the condition now, or won't soon."""
+        service, found = self.project.services[name], []
+        live = {c.number: c for c in self.observed.containers if c.service == name and not c.oneoff}
+        count = self.options.scale.get(name, service.replicas)
+        numbers = match_replicas(live.values(), count, {}).wanted
+        for number, container in numbers:
+            address = Address(Kind.SERVICE, name, number)
+            if container is None or self.draft.by_address.get(address) or not meets(container, condition):
+                why = "others depend on its health" if condition == "healthy" else "others depend on its completion"
+                found.append((number, self.lowering.naming.container(service, name, number), why))
+        return found
+
+    def restarted_dependency(self, key: str) -> str | None:
+        for name, dependency in (self.project.services[key].depends_on or {}).items():
+            if dependency.restart and any(a.kind is Kind.SERVICE and a.name == name for a in self.renewed):
+                return name
+        return None
+
+    def spelled(self, key: str, changes: tuple[FieldChange, ...]) -> list[FieldChange]:
+        """The limits under the key where this spec has them."""
+        limits = getattr(self.project.services[key].deploy, "resources", None)
+        asked = limits.limits if limits else None
+        words: Mapping[str, Any] = {"mem_limit": "memory", "cpus": "cpus", "pids_limit": "pids"}
+        return [
+            replace(c, path=f"deploy.resources.limits.{words[c.path]}")
+            if c.path in words and asked is not None and getattr(asked, words[c.path]) is not None
+            else c
+            for c in changes
+        ]
+
+
+def reason(changes: tuple[FieldChange, ...]) -> str:
+    """`image changed`, `environment and ports changed`, `5 fields changed`."""
+    words = list(dict.fromkeys(c.path.partition(".")[0] for c in changes))
+    if len(words) > 3:
+        return f"{len(changes)} fields changed"
+    return f"{', '.join(words[:-1])} and {words[-1]} changed" if len(words) > 1 else f"{words[0]} changed"
+
+
+def namespace_owners(service: Service) -> list[str]:
+    modes = [
+        m.removeprefix("service:") for m in (service.network_mode, service.ipc, service.pid) if m and "service:" in m
+    ]
+    sources = [v.partition(":")[0] for v in service.volumes_from or () if not v.startswith("container:")]
+    return list(dict.fromkeys([*modes, *sources]))
+
+
+def meets(container: LiveContainer, condition: str) -> bool:
+    if condition == "healthy":
+        return container.state == "running" and container.health == "healthy"
+    return container.state == "exited" and container.exit_code == 0
+
+
+def needs_start(project: Project, key: str, live: LiveContainer) -> bool:
+    """A container that ended well, and that nothing tells to go on, has done its work (docs: one-shots)."""
+    if live.running:
+        return False
+    return not (live.state == "exited" and live.exit_code == 0 and is_job(project, key))
+
+
+def is_job(project: Project, key: str) -> bool:
+    """Whether ending with 0 is a good end: no restart policy, and nothing that only a server has."""
+    service = project.services[key]
+    policy = service.restart or (service.deploy.restart_policy.condition if restart_in_deploy(service) else None)
+    if policy not in {None, "no", "none", "on-failure"} and not (policy or "").startswith("on-failure"):
+        return False
+    wanted = {d.condition for s in project.services.values() for n, d in (s.depends_on or {}).items() if n == key}
+    return not service.ports and service.healthcheck is None and "service_healthy" not in wanted
+
+
+def restart_in_deploy(service: Service) -> Any:
+    return service.deploy is not None and service.deploy.restart_policy is not None
+
+
+def carry_volumes(desired: DesiredContainer, live: LiveContainer) -> DesiredContainer:
+    """The new container takes over the anonymous volumes of the old one, with their data."""
+    host = desired.body.get("HostConfig") or {}
+    taken = {
+        path.removeprefix("volumes.") for path, line in mount_fields(desired.body, host).items() if line != "volume"
+    }
+    carried = {t: name for t, name in anonymous_volumes(live.inspect).items() if t not in taken}
+    if not carried:
+        return desired
+    binds = [*host.get("Binds", ()), *(f"{name}:{target}" for target, name in sorted(carried.items()))]
+    left = {t: {} for t in desired.body.get("Volumes") or () if t not in carried}
+    body = {k: v for k, v in desired.body.items() if k != "Volumes"} | ({"Volumes": left} if left else {})
+    return replace(desired, body=body | {"HostConfig": {**host, "Binds": binds}})
