@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import anyio
 
@@ -65,12 +65,11 @@ async def build_on_engine(
     dockerfile = context.dockerfile if context else build.dockerfile
     image_id = ""
     async with engine.images.build(
-        context_tar(context) if context else nothing(),
+        context_tar(context) if context else b"",
         {
             "t": list(tags),
             "rm": True,
             "forcerm": True,
-            "version": "1",
             "buildargs": dict(build.args),
             "labels": {**build.labels, **labels},
             "nocache": no_cache or build.no_cache,
@@ -102,12 +101,6 @@ async def build_on_engine(
     if not image_id:
         raise SystemFailure(listener.told("the engine ended the build without naming an image"))
     return image_id
-
-
-async def nothing() -> AsyncIterator[bytes]:
-    """The body of a build whose context the engine fetches."""
-    for empty in ():
-        yield empty
 
 
 def registry_caches(sources: Sequence[str]) -> list[str]:

@@ -1,0 +1,136 @@
+"""The door of the builders: one source and its tags in, an image on the engine out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+import anyio
+
+from engine.builders.archive import opened
+from engine.builders.buildx import build_with_buildx, has_buildx
+from engine.builders.content import CONTENT, content_key
+from engine.builders.debian.build import prepared
+from engine.builders.docker_archive import docker_archive
+from engine.builders.engine_build import build_on_engine, warnings_of
+from engine.builders.progress import BuildLine, OnLine, unheard
+from engine.builders.sources import ArchiveImage, DebianImage, DockerfileBuild, ImageSource
+from engine.client.errors import InvalidArgument
+from engine.client.session import Engine
+from engine.oci.platform import Platform
+
+__all__ = ["CONTENT", "BuildLine", "BuildOptions", "Built", "build_image", "content_key"]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """`fresh` asks for newer packages and base images (--pull); `platform` as os/architecture, empty = the engine's."""
+
+    fresh: bool = False
+    no_cache: bool = False
+    platform: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    image_id: str
+    warnings: tuple[str, ...] = ()
+
+
+async def build_image(
+    engine: Engine,
+    source: ImageSource,
+    tags: Sequence[str],
+    *,
+    options: BuildOptions = BuildOptions(),
+    on_line: OnLine = unheard,
+) -> Built:
+    """Make the image on `engine` and give it every one of `tags`, the first being its local reference.
+
+    Raises EngineError with the builder's last lines. The tags move only when the image is there.
+    """
+    match source:
+        case DebianImage():
+            return await from_debian(engine, source, tags, options, on_line)
+        case ArchiveImage():
+            return await from_archive(engine, source, tags, options, on_line)
+        case DockerfileBuild():
+            return await from_dockerfile(engine, source, tags, options, on_line)
+        case _:
+            assert_never(source)
+
+
+async def from_debian(
+    engine: Engine, source: DebianImage, tags: Sequence[str], options: BuildOptions, on_line: OnLine
+) -> Built:
+    labels = {CONTENT: await anyio.to_thread.run_sync(content_key, source)}
+    if options.platform and source.architecture is None:
+        source = replace(source, architecture=debian_architecture(options.platform))
+
+    def say(text: str) -> None:
+        on_line(BuildLine(text))
+
+    fresh = options.fresh or options.no_cache
+    async with prepared(source, tags, labels, fresh=fresh, say=say) as image:
+        await load(engine, image.archive, on_line)
+    return Built((await engine.images.inspect(tags[0]))["Id"])
+
+
+async def from_archive(
+    engine: Engine, source: ArchiveImage, tags: Sequence[str], options: BuildOptions, on_line: OnLine
+) -> Built:
+    platform = Platform.parse(options.platform) if options.platform else await platform_of(engine)
+    context = opened(source, platform)
+    image = await anyio.to_thread.run_sync(context.__enter__)
+    try:
+        await load(engine, docker_archive(image.config, image.layers, tags), on_line)
+    finally:
+        context.__exit__(None, None, None)
+    return Built((await engine.images.inspect(tags[0]))["Id"])
+
+
+async def from_dockerfile(
+    engine: Engine, source: DockerfileBuild, tags: Sequence[str], options: BuildOptions, on_line: OnLine
+) -> Built:
+    labels = {CONTENT: await anyio.to_thread.run_sync(content_key, source)}
+    whole = list(dict.fromkeys([*tags, *source.tags]))
+    capabilities = await engine.capabilities()
+    with_buildx = capabilities.engine == "docker" and not source.isolation and await has_buildx()
+    build = build_with_buildx if with_buildx else build_on_engine
+    image_id = await build(
+        engine,
+        source,
+        whole,
+        labels,
+        fresh=options.fresh,
+        no_cache=options.no_cache,
+        platform=options.platform or (source.platforms[0] if len(source.platforms) == 1 else ""),
+        on_line=on_line,
+    )
+    return Built(image_id, () if with_buildx else warnings_of(source))
+
+
+async def load(engine: Engine, archive: AsyncIterator[bytes], on_line: OnLine) -> None:
+    async with engine.images.load(archive) as lines:
+        async for line in lines:
+            detail = line.get("progressDetail") or {}
+            text = (line.get("stream") or line.get("status") or "").strip()
+            if text:
+                on_line(BuildLine(text, detail.get("current"), detail.get("total")))
+
+
+async def platform_of(engine: Engine) -> Platform:
+    version = await engine.system.version()
+    return Platform.parse(f"{version.get('Os') or 'linux'}/{version.get('Arch') or Platform.here().architecture}")
+
+
+def debian_architecture(platform: str) -> str:
+    """linux/arm/v7 → armhf: Debian's names where they differ from Go's."""
+    wanted = Platform.parse(platform)
+    if wanted.os != "linux":
+        raise InvalidArgument(f"a debian image can't be made for {platform}: Debian runs on Linux")
+    names = {"386": "i386", "ppc64le": "ppc64el", "mips64le": "mips64el", "mipsle": "mipsel", "loong64": "loong64"}
+    if wanted.architecture == "arm":
+        return "armel" if wanted.variant == "v5" else "armhf"
+    return names.get(wanted.architecture, wanted.architecture)
