@@ -1,0 +1,79 @@
+"""Runs a plan: steps side by side where nothing orders them, a failure skipping only what needs it. Decides nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+from engine.api.errors import EngineError
+from engine.plan.steps import Plan, Step, WaitFor
+from engine.reconcile.outcome import Outcome, Progress, Report, Status
+
+Effect = Callable[[Step], Awaitable[None]]
+
+
+class StepFailed(EngineError):
+    """A step's effect was refused or never came; `evidence` shows why."""
+
+    def __init__(self, message: str, evidence: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.evidence = evidence
+
+
+async def apply(
+    plan: Plan, effect: Effect, progress: Progress, *, limit: int, stopping: anyio.Event | None = None
+) -> Report:
+    """Run every step once its needs are done; at most `limit` effects at a time, waits not counted.
+
+    Once `stopping` is set nothing new starts, and what runs is finished. Never raises for a step's failure.
+    """
+    run = Run(plan, effect, progress, anyio.CapacityLimiter(limit), stopping or anyio.Event())
+    async with anyio.create_task_group() as tasks:
+        for step in plan.steps:
+            tasks.start_soon(run.step, step)
+    return run.report
+
+
+class Run:
+    def __init__(
+        self, plan: Plan, effect: Effect, progress: Progress, limiter: anyio.CapacityLimiter, stopping: anyio.Event
+    ) -> None:
+        self.report = Report(plan)
+        self.effect = effect
+        self.progress = progress
+        self.limiter = limiter
+        self.stopping = stopping
+        self.ended = {step.id: anyio.Event() for step in plan.steps}
+        self.good: set[int] = set()
+
+    async def step(self, step: Step) -> None:
+        for need in step.needs:
+            await self.ended[need].wait()
+        if isinstance(step.action, WaitFor):
+            outcome = await self.attempt(step)
+        else:
+            async with self.limiter:
+                outcome = await self.attempt(step)
+        if outcome.status is Status.DONE:
+            self.good.add(step.id)
+        self.report.outcomes.append(outcome)
+        self.progress.finished(outcome)
+        self.ended[step.id].set()
+
+    async def attempt(self, step: Step) -> Outcome:
+        missing = sorted(step.needs - self.good)
+        if missing:
+            cause = next(s for s in self.report.plan.steps if s.id == missing[0])
+            return Outcome(step, Status.SKIPPED, f"needs {cause.address}, which was not reached")
+        if self.stopping.is_set():
+            return Outcome(step, Status.SKIPPED, "interrupted")
+        self.progress.started(step)
+        begin = time.monotonic()
+        try:
+            await self.effect(step)
+        except EngineError as error:
+            evidence = error.evidence if isinstance(error, StepFailed) else ()
+            return Outcome(step, Status.FAILED, error.message, evidence, time.monotonic() - begin)
+        return Outcome(step, Status.DONE, seconds=time.monotonic() - begin)
