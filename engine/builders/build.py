@@ -16,9 +16,10 @@ from engine.builders.docker_archive import docker_archive
 from engine.builders.engine_build import build_on_engine, warnings_of
 from engine.builders.progress import BuildLine, OnLine, unheard
 from engine.builders.sources import ArchiveImage, DebianImage, DockerfileBuild, ImageSource
-from engine.client.errors import InvalidArgument
+from engine.client.errors import InvalidArgument, NotFound
 from engine.client.session import Engine
 from engine.oci.platform import Platform
+from engine.oci.reference import Reference
 
 __all__ = ["CONTENT", "BuildLine", "BuildOptions", "Built", "build_image", "content_key"]
 
@@ -73,7 +74,8 @@ async def from_debian(
 
     fresh = options.fresh or options.no_cache
     async with prepared(source, tags, labels, fresh=fresh, say=say) as image:
-        await load(engine, image.archive, on_line)
+        if not await tag_present(engine, str(image.config), tags):
+            await load(engine, image.archive, on_line)
     return Built((await engine.images.inspect(tags[0]))["Id"])
 
 
@@ -109,6 +111,18 @@ async def from_dockerfile(
         on_line=on_line,
     )
     return Built(image_id, () if with_buildx else warnings_of(source))
+
+
+async def tag_present(engine: Engine, image_id: str, tags: Sequence[str]) -> bool:
+    """Where the engine has the very image already, naming it is enough."""
+    try:
+        await engine.images.inspect(image_id)
+    except NotFound:
+        return False
+    for tag in tags:
+        name = Reference.parse(tag).with_default_tag()
+        await engine.images.tag(image_id, replace(name, tag="").familiar, name.tag)
+    return True
 
 
 async def load(engine: Engine, archive: AsyncIterator[bytes], on_line: OnLine) -> None:
