@@ -6,14 +6,14 @@ Every room calls through this; nothing here knows a noun. GETs are tried again o
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from engine.api.errors import EngineError, SystemFailure, Timeout, Unavailable, error_of
-from engine.http.errors import AnswerTimeout, ConnectFailed, HttpFault, NotHttp
+from engine.api.errors import SystemFailure
+from engine.client.faults import parse, refusal_of, told
 from engine.http.message import Request, Response
 from engine.http.pool import Pool
 from engine.http.upgraded import Upgraded
@@ -46,19 +46,23 @@ class Calls:
         with told(self.address):
             response, content = await self.pool.fetch(request, timeout_seconds=timeout_seconds)
         if response.status >= 400:
-            raise error_of(response.status, fault_text(content, response.status, self.address))
+            raise refusal_of(response.status, content, self.address)
         return response, content
 
     async def json(self, method: str, path: str, *, query: Query | None = None, body: Body = None) -> Any:
         """The answer's JSON, None for an empty one."""
         _, content = await self.fetch(method, path, query=query, body=body)
-        return parse(content, self.address) if content else None
+        return parse(content, self.address) if content.strip() else None
 
     async def get(self, path: str, **query: object) -> Any:
         return await self.json("GET", path, query=query)
 
     async def post(self, path: str, body: Body = None, **query: object) -> Any:
         return await self.json("POST", path, query=query, body=body)
+
+    async def act(self, path: str, body: Body = None, **query: object) -> None:
+        """A POST whose answer says no more than that it is done; Podman's is "OK" at times."""
+        await self.fetch("POST", path, query=query, body=body)
 
     async def delete(self, path: str, **query: object) -> Any:
         return await self.json("DELETE", path, query=query)
@@ -98,7 +102,7 @@ class Calls:
 
     async def _refuse(self, response: Response) -> None:
         if response.status >= 400:
-            raise error_of(response.status, fault_text(await response.read(), response.status, self.address))
+            raise refusal_of(response.status, await response.read(), self.address)
 
     def _request(
         self, method: str, path: str, query: Query | None, body: Body, headers: Mapping[str, str] | None
@@ -146,48 +150,3 @@ def name_in_path(name: str) -> str:
 def reference_in_path(reference: str) -> str:
     """An image reference: its slashes, colons and @ stay, as Docker's own client leaves them."""
     return quote(reference, safe="/:@")
-
-
-def parse(content: bytes, address: str) -> Any:
-    try:
-        return json.loads(content)
-    except ValueError as error:
-        raise Unavailable(f"the engine at {address} gave an answer that is not JSON: {content[:80]!r}") from error
-
-
-def fault_text(content: bytes, status: int, address: str) -> str:
-    """The engine's message; Docker writes {"message"}, Podman {"cause", "message", "response"}."""
-    try:
-        text = json.loads(content)["message"]
-    except (ValueError, KeyError, TypeError):
-        text = content.decode(errors="replace").strip()
-    return str(text or f"the engine at {address} answered with status {status} and no message")
-
-
-@contextmanager
-def told(address: str) -> Iterator[None]:
-    """Turns a fault below HTTP into the one error that names the engine."""
-    try:
-        yield
-    except HttpFault as fault:
-        raise fault_of(address, fault) from fault
-
-
-def fault_of(address: str, fault: HttpFault) -> EngineError:
-    match fault:
-        case AnswerTimeout():
-            return Timeout(f"the engine at {address} gave {fault}")
-        case ConnectFailed():
-            return Unavailable(f"can't connect to the engine at {address}: {fault}{advice(str(fault))}")
-        case NotHttp():
-            return Unavailable(f"what listens at {address} is no container engine: {fault}")
-        case _:
-            return Unavailable(f"the engine at {address} was lost: {fault}")
-
-
-def advice(text: str) -> str:
-    if "permission denied" in text and "publickey" not in text:
-        return "; run this as root, or as a member of the group that owns the socket"
-    if "refused" in text or "no such file" in text:
-        return "; is it running?"
-    return ""

@@ -20,13 +20,13 @@ def reckon(
     version: Version, info: Info, ping: Ping, api: tuple[int, int], *, update: bool, distribution: bool
 ) -> Capabilities:
     """The capability set from what the engine said and what was tried (`update`, `distribution`)."""
-    kind = kind_of(version)
+    kind, name = kind_of(version), info.get("Name", "")
     # Podman says 1.41 whatever it serves, and keeps to that version's shapes: the API's version decides for it too.
     return Capabilities(
         engine=kind,
         # Podman makes up a new ID for every answer; where it keeps its containers is what stays.
-        engine_id=info.get("ID", "") if kind != "podman" else f"podman:{info.get('Name', '')}:{root_of(info)}",
-        engine_name=info.get("Name", ""),
+        engine_id=f"podman:{name}:{info.get('DockerRootDir', '')}" if kind == "podman" else info.get("ID", ""),
+        engine_name=name,
         version=version.get("Version", ""),
         api_version=api,
         container_update=update,
@@ -42,10 +42,6 @@ def reckon(
         swarm_active=(info.get("Swarm") or {}).get("LocalNodeState") == "active",
         rootless=any("rootless" in option for option in info.get("SecurityOptions") or []),
     )
-
-
-def root_of(info: Info) -> str:
-    return info.get("DockerRootDir", "")
 
 
 async def serves(calls: Calls, method: str, path: str) -> bool:

@@ -24,7 +24,8 @@ from engine.api.containers import (
 )
 from engine.api.errors import NotImplementedByEngine, SystemFailure
 from engine.api.frames import Multiplexed, Raw
-from engine.client.calls import Calls, Filters, filters_of, name_in_path, parse
+from engine.client.calls import Calls, Filters, filters_of, name_in_path
+from engine.client.faults import parse
 from engine.client.streams import Frames, Hijacked, JsonLines, Pieces
 from engine.http.message import Response
 
@@ -181,7 +182,7 @@ class ContainerWriter(ContainerReader):
 
     async def restart(self, container: str, *, signal: str | None = None, grace_seconds: int | None = None) -> None:
         self._needs_signal(signal)
-        await self._calls.post(path_of(container, "restart"), signal=signal, t=grace_seconds)
+        await self._calls.act(path_of(container, "restart"), signal=signal, t=grace_seconds)
 
     def _needs_signal(self, signal: str | None) -> None:
         if signal is not None and self._calls.version is not None and self._calls.version < (1, 42):
@@ -191,16 +192,16 @@ class ContainerWriter(ContainerReader):
             )
 
     async def kill(self, container: str, signal: str = "SIGKILL") -> None:
-        await self._calls.post(path_of(container, "kill"), signal=signal)
+        await self._calls.act(path_of(container, "kill"), signal=signal)
 
     async def pause(self, container: str) -> None:
-        await self._calls.post(path_of(container, "pause"))
+        await self._calls.act(path_of(container, "pause"))
 
     async def unpause(self, container: str) -> None:
-        await self._calls.post(path_of(container, "unpause"))
+        await self._calls.act(path_of(container, "unpause"))
 
     async def rename(self, container: str, name: str) -> None:
-        await self._calls.post(path_of(container, "rename"), name=name)
+        await self._calls.act(path_of(container, "rename"), name=name)
 
     async def update(self, container: str, body: ContainerUpdate) -> Warnings:
         """Change resources or the restart policy in place; the engine's warnings."""
@@ -242,7 +243,7 @@ class ContainerWriter(ContainerReader):
             yield Hijacked(upgraded, Raw() if raw else Multiplexed(), self._calls.address)
 
     async def resize(self, container: str, *, height: int, width: int) -> None:
-        await self._calls.post(path_of(container, "resize"), h=height, w=width)
+        await self._calls.act(path_of(container, "resize"), h=height, w=width)
 
     async def put_archive(
         self,

@@ -38,7 +38,7 @@ class ExecWriter(ExecReader):
             yield Hijacked(upgraded, Raw() if tty else Multiplexed(), self._calls.address)
 
     async def start_detached(self, exec_id: str, *, tty: bool = False) -> None:
-        await self._calls.post(f"/exec/{name_in_path(exec_id)}/start", {"Detach": True, "Tty": tty})
+        await self._calls.act(f"/exec/{name_in_path(exec_id)}/start", {"Detach": True, "Tty": tty})
 
     async def resize(self, exec_id: str, *, height: int, width: int) -> None:
-        await self._calls.post(f"/exec/{name_in_path(exec_id)}/resize", h=height, w=width)
+        await self._calls.act(f"/exec/{name_in_path(exec_id)}/resize", h=height, w=width)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
-from engine.api.errors import InvalidArgument
+from engine.api.errors import InvalidArgument, SystemFailure
 from engine.api.images import (
     BuildCachePruned,
     BuildOptions,
@@ -21,7 +21,7 @@ from engine.api.images import (
     Progress,
 )
 from engine.client.calls import Calls, Filters, Query, filters_of, reference_in_path
-from engine.client.streams import JsonLines, Pieces, check_progress
+from engine.client.streams import JsonLines, Pieces, check_progress, progress_error
 from engine.credentials.config import ConfigFile, Credentials, CredentialsFault, header
 
 # Inside the classes, `list` is the call.
@@ -87,8 +87,12 @@ class ImageReader:
     async def _progress(
         self, path: str, query: Query, *, body: Body = b"", headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[JsonLines[Progress]]:
-        async with self._calls.stream("POST", path, query=query, body=body, headers=headers) as response:
-            yield JsonLines(response, self._calls.address, check_progress)
+        try:
+            async with self._calls.stream("POST", path, query=query, body=body, headers=headers) as response:
+                yield JsonLines(response, self._calls.address, check_progress)
+        except SystemFailure as error:
+            # A registry that fails before the first line makes a plain 500: the same words, the same class.
+            raise progress_error(error.message, 0) from None
 
 
 class ImageWriter(ImageReader):
@@ -111,7 +115,7 @@ class ImageWriter(ImageReader):
             yield lines
 
     async def tag(self, image: str, repository: str, tag: str = "latest") -> None:
-        await self._calls.post(f"/images/{reference_in_path(image)}/tag", repo=repository, tag=tag)
+        await self._calls.act(f"/images/{reference_in_path(image)}/tag", repo=repository, tag=tag)
 
     async def remove(self, image: str, *, force: bool = False, noprune: bool = False) -> Removed:
         """Take the name away, and the image with its last name."""
@@ -151,7 +155,10 @@ class ImageWriter(ImageReader):
         changes: Sequence[str] = (),
         platform: str | None = None,
     ) -> AsyncIterator[JsonLines[Progress]]:
-        """One image of one layer from the tar of a root file system; the last line's status is its id."""
+        """One image of one layer from the tar of a root file system; the last line's status is its id.
+
+        Podman 4.3 names it `repository:latest` whatever `tag` says: tag it by its id there.
+        """
         query = {
             "fromSrc": "-",
             "repo": repository,

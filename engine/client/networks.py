@@ -39,11 +39,11 @@ class NetworkWriter(NetworkReader):
         body: dict[str, Any] = {"Container": container}
         if endpoint is not None:
             body["EndpointConfig"] = endpoint
-        await self._calls.post(f"/networks/{name_in_path(network)}/connect", body)
+        await self._calls.act(f"/networks/{name_in_path(network)}/connect", body)
 
     async def disconnect(self, network: str, container: str, *, force: bool = False) -> None:
         body = {"Container": container, "Force": force}
-        await self._calls.post(f"/networks/{name_in_path(network)}/disconnect", body)
+        await self._calls.act(f"/networks/{name_in_path(network)}/disconnect", body)
 
     async def prune(self, *, filters: Filters | None = None) -> NetworksPruned:
         pruned: NetworksPruned = await self._calls.post("/networks/prune", filters=filters_of(filters))

@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from engine.api.errors import EngineError, Unavailable, error_of
 from engine.api.frames import Decoder, Frame
-from engine.client.calls import told
+from engine.client.faults import told
 from engine.http.upgraded import Upgraded
 
 T = TypeVar("T")

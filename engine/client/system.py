@@ -45,7 +45,10 @@ class SystemReader:
     async def events(
         self, *, filters: Filters | None = None, since: str | float | None = None, until: str | float | None = None
     ) -> AsyncIterator[JsonLines[Event]]:
-        """What happens from now on, or from `since`; with `until` it ends. In the block nothing more is missed."""
+        """What happens from now on, or from `since`; with `until` it ends. Both are seconds since the epoch.
+
+        In the block nothing more is missed. Podman 4.3 shows nothing at all for an `until` in the past.
+        """
         query = {"filters": filters_of(filters), "since": since, "until": until}
         async with self._calls.stream("GET", "/events", query=query) as response:
             yield JsonLines(response, self._calls.address)
