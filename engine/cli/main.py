@@ -42,6 +42,20 @@ LOOK_BEFORE, CONVERGE, LOOK, ENTER, OBJECTS, ENGINE = (
 )
 
 COMMANDS: dict[str, Command] = {
+    "graph": Command(LOOK_BEFORE, "Show the dependency graph of the project."),
+    "plan": Command(LOOK_BEFORE, "Show what would change on the engine, and why."),
+    "up": Command(CONVERGE, "Create, update and start what the file asks for."),
+    "down": Command(CONVERGE, "Stop and remove containers and networks; volumes only with -v."),
+    "apply": Command(CONVERGE, "Apply a saved plan, or refuse it when it is stale."),
+    "create": Command(CONVERGE, "Create containers, and start none."),
+    "scale": Command(CONVERGE, "Set how many containers services have."),
+    "start": Command(CONVERGE, "Start containers that exist."),
+    "stop": Command(CONVERGE, "Stop running containers, and keep them."),
+    "restart": Command(CONVERGE, "Stop and start containers, with nothing else changed."),
+    "kill": Command(CONVERGE, "Send a signal to running containers."),
+    "pause": Command(CONVERGE, "Freeze running containers."),
+    "unpause": Command(CONVERGE, "Let frozen containers go on."),
+    "rm": Command(CONVERGE, "Remove stopped containers."),
     "version": Command(ENGINE, "Show the version of Rorqual."),
 }
 

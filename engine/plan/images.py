@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from engine.graph.address import Address, Kind
+from engine.graph.build import image_of
 from engine.plan.draft import Draft
 from engine.plan.lower.naming import Naming
 from engine.plan.observed import Observed
@@ -19,21 +20,13 @@ AGES = {"daily": 86_400.0, "weekly": 604_800.0}
 EVERY = re.compile(r"every_(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
-def image_address(project: Project, key: str) -> Address:
-    """The image that a service runs: the entry of `images:`, the service's own build, or the reference."""
-    service = project.services[key]
-    if service.image in project.images:
-        return Address(Kind.IMAGE, service.image)
-    return Address(Kind.IMAGE, key if service.build is not None else service.image or key)
-
-
 def plan_images(draft: Draft, project: Project, keys: Iterable[str], observed: Observed, options: PlanOptions) -> None:
     """Add the steps for the images of `keys`, each image once."""
     if options.images_settled:
         return
     naming = Naming(project.name, options.separator)
     for key in keys:
-        address = image_address(project, key)
+        address = image_of(project, key, project.services[key])
         if draft.by_address.get(address):
             continue
         service = project.services[key]
@@ -51,7 +44,7 @@ def plan_service_image(
     if service.build is not None:
         why = build_reason(present, policy, options)
         if why:
-            draft.add(address, BuildImage(address.name, reference), why)
+            draft.add(address, BuildImage(address.name, reference, service=True), why)
         return
     why = pull_reason(present, policy, options.now)
     if why:

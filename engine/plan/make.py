@@ -32,7 +32,7 @@ def make_plan(
     check_ports(project, keys, options)
     draft = Draft()
     plan_images(draft, project, keys, observed, options)
-    lowering = Lowering(project, Naming(project.name, options.separator), options.contents, hashes or {})
+    lowering = Lowering(project, Naming(project.name, options.separator), options.contents, hashes or {}, options.seal)
     planner = ServicePlanner(
         draft,
         project,

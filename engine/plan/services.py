@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.graph.address import Address, Kind
+from engine.graph.build import image_of
 from engine.plan.desired import DesiredContainer
 from engine.plan.diff.containers import ContainerDiff, diff_container
 from engine.plan.diff.endpoints import EndpointDiff, diff_endpoints
 from engine.plan.diff.mounts import anonymous_volumes, mount_fields
 from engine.plan.draft import Draft
-from engine.plan.images import image_address
-from engine.plan.lower.containers import Lowering
+from engine.plan.lower.containers import Lowering, restart_policy
 from engine.plan.objects import network_addresses, volume_addresses
 from engine.plan.observed import LiveContainer, Observed
 from engine.plan.options import PlanOptions
@@ -194,7 +194,7 @@ class ServicePlanner:
         """Steps that a start of this service comes after; waits are added when first asked for."""
         service = self.project.services[key]
         found = self.draft.on(
-            image_address(self.project, key),
+            image_of(self.project, key, service),
             *network_addresses(self.project, key),
             *volume_addresses(self.project, key),
             *(a for owner in namespace_owners(service) for a in self.containers(owner)),
@@ -285,15 +285,11 @@ def needs_start(project: Project, key: str, live: LiveContainer) -> bool:
 def is_job(project: Project, key: str) -> bool:
     """Whether ending with 0 is a good end: no restart policy, and nothing that only a server has."""
     service = project.services[key]
-    policy = service.restart or (service.deploy.restart_policy.condition if restart_in_deploy(service) else None)
-    if policy not in {None, "no", "none", "on-failure"} and not (policy or "").startswith("on-failure"):
+    policy = (restart_policy(service) or {}).get("Name")
+    if policy not in {None, "no", "on-failure"}:
         return False
     wanted = {d.condition for s in project.services.values() for n, d in (s.depends_on or {}).items() if n == key}
     return not service.ports and service.healthcheck is None and "service_healthy" not in wanted
-
-
-def restart_in_deploy(service: Service) -> Any:
-    return service.deploy is not None and service.deploy.restart_policy is not None
 
 
 def carry_volumes(desired: DesiredContainer, live: LiveContainer) -> DesiredContainer:
@@ -306,6 +302,6 @@ def carry_volumes(desired: DesiredContainer, live: LiveContainer) -> DesiredCont
     if not carried:
         return desired
     binds = [*host.get("Binds", ()), *(f"{name}:{target}" for target, name in sorted(carried.items()))]
-    left = {t: {} for t in desired.body.get("Volumes") or () if t not in carried}
+    left: dict[str, Any] = {t: {} for t in desired.body.get("Volumes") or () if t not in carried}
     body = {k: v for k, v in desired.body.items() if k != "Volumes"} | ({"Volumes": left} if left else {})
     return replace(desired, body=body | {"HostConfig": {**host, "Binds": binds}})

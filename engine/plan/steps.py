@@ -31,10 +31,11 @@ class PullImage:
 
 @dataclass(frozen=True, slots=True)
 class BuildImage:
-    """What to build is a value of the CLI's side, chosen by name from the project when the step runs."""
+    """`name` is an entry of `images:`, or with `service` a service with a `build:` of its own."""
 
     name: str
     reference: str
+    service: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,22 @@ class StopContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class KillContainer:
+    id: str
+    signal: str = "SIGKILL"
+
+
+@dataclass(frozen=True, slots=True)
+class PauseContainer:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnpauseContainer:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveContainer:
     """Stop where it runs, and remove; `volumes` also takes its anonymous volumes."""
 
@@ -190,6 +207,9 @@ Action: TypeAlias = (
     | StartContainer
     | RestartContainer
     | StopContainer
+    | KillContainer
+    | PauseContainer
+    | UnpauseContainer
     | RemoveContainer
     | RunHook
     | WaitFor
@@ -216,6 +236,9 @@ WORDS: dict[type, str] = {
     StartContainer: "run",
     RestartContainer: "run",
     StopContainer: "update",
+    KillContainer: "update",
+    PauseContainer: "update",
+    UnpauseContainer: "update",
     RemoveContainer: "destroy",
     RunHook: "run",
     WaitFor: "wait",

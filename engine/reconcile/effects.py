@@ -76,6 +76,12 @@ class Effects:
                 await self.engine.containers.restart(action.id, grace_seconds=whole(action.stop_seconds))
             case steps.StopContainer():
                 await self.engine.containers.stop(action.id, grace_seconds=whole(action.stop_seconds))
+            case steps.KillContainer():
+                await self.engine.containers.kill(action.id, action.signal)
+            case steps.PauseContainer():
+                await self.engine.containers.pause(action.id)
+            case steps.UnpauseContainer():
+                await self.engine.containers.unpause(action.id)
             case steps.RemoveContainer():
                 await self.remove(action.id, action.stop_seconds, volumes=action.volumes)
             case steps.RunHook():

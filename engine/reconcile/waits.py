@@ -56,6 +56,12 @@ def judge(action: WaitFor, state: dict[str, Any]) -> bool | str:
             return False
         return code == 0 or f"exited with code {code}"
     health = (state.get("Health") or {}).get("Status")
+    if action.condition == "settled":
+        # what a whole project is waited for: running, healthy where it is checked, or done with its work
+        if status == "exited" and code == 0:
+            return True
+        if health in {None, "", "none"}:
+            return status == "running" or (status in {"exited", "dead"} and f"exited with code {code}")
     if status in {"exited", "dead"}:
         return f"exited with code {code} before it was {action.condition}"
     if action.condition == "started":

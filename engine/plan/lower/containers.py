@@ -5,8 +5,9 @@ Source: Engine API v1.50, ContainerCreate; where a Compose key has several place
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ from engine.plan.lower.naming import (
     Naming,
     project_labels,
 )
+from engine.plan.options import unsealed
 from specs.models import Healthcheck, Project, Service
 from specs.models import Hook as HookModel
 from specs.units import nanoseconds, seconds
@@ -35,14 +37,14 @@ class Lowering:
     """What lowering needs beside the service: names, and the facts that the machine read for it.
 
     `contents` maps a host path to the digest of its content (or None); `seal` makes a digest of a sensitive value.
-    `hashes` are Compose's config hashes by service, filled on first use.
+    `hashes` are Compose's config hashes by service.
     """
 
     project: Project
     naming: Naming
     contents: Mapping[str, str | None] = field(default_factory=dict)
     hashes: Mapping[str, str] = field(default_factory=dict)
-    image_ids: Mapping[str, str] = field(default_factory=dict)
+    seal: Callable[[str], str] = unsealed
 
     def container(self, key: str, number: int) -> DesiredContainer:
         """The desired state of replica `number` (from 1) of service `key`."""
@@ -72,13 +74,21 @@ class Lowering:
             body=body,
             labels=self.labels(key, service, number),
             files=tuple(mounts.files),
-            contents={t: d for t, s in mounts.sources.items() if (d := self.contents.get(s)) is not None},
+            contents=self.digests(mounts),
             sensitive=frozenset(mounts.secret_targets),
             post_start=tuple(hook(h) for h in service.post_start or ()),
             pre_stop=tuple(hook(h) for h in service.pre_stop or ()),
             stop_seconds=seconds(grace) if grace else None,
             platform=service.platform or "",
         )
+
+    def digests(self, mounts: Mounts) -> dict[str, str]:
+        """Target → digest of each content that is part of the container's identity, sealed where it is secret."""
+        read = {t: d for t, s in mounts.sources.items() if (d := self.contents.get(s)) is not None}
+        for file in mounts.files:
+            secret = file.path in mounts.secret_targets
+            read[file.path] = self.seal(file.content.decode()) if secret else plain_digest(file.content)
+        return read
 
     def labels(self, key: str, service: Service, number: int) -> dict[str, str]:
         needs = (service.depends_on or {}).items()
@@ -178,6 +188,10 @@ class Lowering:
         return self.naming.separator.join((self.project.name, key, str(number)))
 
 
+def plain_digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
 def process(service: Service) -> dict[str, Any]:
     """What runs and how: the part of the body that an image may also say."""
     return {
@@ -225,7 +239,7 @@ def hook(model: HookModel) -> Hook:
 
 
 def exposed(service: Service) -> dict[str, dict[str, str]]:
-    found = {}
+    found: dict[str, dict[str, str]] = {}
     for entry in service.expose or ():
         port, _, protocol = entry.partition("/")
         first, _, last = port.partition("-")
@@ -233,7 +247,7 @@ def exposed(service: Service) -> dict[str, dict[str, str]]:
             found[f"{number}/{protocol or 'tcp'}"] = {}
     for port_ in service.ports or ():
         found[f"{port_.target}/{(port_.protocol or 'tcp').lower()}"] = {}
-    return dict[str, dict[str, str]](found)
+    return found
 
 
 def port_bindings(service: Service) -> dict[str, list[dict[str, str]]]:

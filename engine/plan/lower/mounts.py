@@ -108,8 +108,8 @@ def mount_options(mount: Mount) -> tuple[str, dict[str, Any]] | None:
         return "BindOptions", {k: v for k, v in values.items() if v}
     if mount.volume is not None and mount.type == "volume":
         volume = mount.volume
-        values = {"NoCopy": volume.nocopy, "Labels": volume.labels, "Subpath": volume.subpath}
-        return "VolumeOptions", {k: v for k, v in values.items() if v}
+        asked = {"NoCopy": volume.nocopy, "Labels": volume.labels, "Subpath": volume.subpath}
+        return "VolumeOptions", {k: v for k, v in asked.items() if v}
     if mount.tmpfs is not None and mount.type == "tmpfs":
         return "TmpfsOptions", {k: v for k, v in {"SizeBytes": mount.tmpfs.size, "Mode": mount.tmpfs.mode}.items() if v}
     if mount.image is not None and mount.type == "image":

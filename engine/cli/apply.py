@@ -1,0 +1,36 @@
+"""`rorqual apply FILE`: do exactly what a saved plan says, or refuse because the host has moved since."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+
+from engine.cli.connection import connected
+from engine.cli.converge import Convergence, no_spans
+from engine.cli.options import EngineOptions, with_options
+from engine.reconcile.saved import read_plan
+
+STALE = 4
+
+
+@with_options(EngineOptions)
+def apply(
+    engine: EngineOptions,
+    plan: Annotated[Path, typer.Argument(help="A file that `rorqual plan --out` wrote")],
+) -> None:
+    """Apply a saved plan, or refuse it with exit code 4 when it is stale. Example: rorqual apply shop.plan"""
+    saved = read_plan(plan)
+
+    async def run() -> int:
+        async with connected(engine, announce=True) as client:
+            work = Convergence(client, saved.project, no_spans, engine, separator=saved.options.separator)
+            now = work.plan(saved.options, await work.observe())
+            if not saved.is_still(now):
+                typer.echo(f"rorqual: {plan} is stale: the host or its files have changed since; plan again", err=True)
+                return STALE
+            return 0 if (await work.apply(now)).ok else 1
+
+    raise typer.Exit(anyio.run(run))

@@ -1,0 +1,48 @@
+"""The engine that a command talks to: found, reached, named in the first line of progress."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import typer
+
+from engine.api.errors import InvalidArgument
+from engine.cli.options import EngineOptions
+from engine.client.session import Engine, open_client
+from engine.client.target import resolve_target
+
+
+@asynccontextmanager
+async def connected(options: EngineOptions, *, announce: bool = False) -> AsyncIterator[Engine]:
+    """The engine that the options, the environment and this machine point to (CLI.md, "Which engine").
+
+    `announce` writes its name to stderr, as converging commands do first. Naming an engine twice is a usage error.
+    """
+    if options.host is not None and options.context is not None:
+        raise typer.BadParameter("--context and --host each name an engine; leave one out")
+    target = resolve_target(options.host, options.context, os.environ)
+    async with open_client(target, os.environ) as engine:
+        if announce and options.progress != "quiet":
+            capabilities = await engine.capabilities()
+            major, minor = engine.api_version
+            name = f"{capabilities.engine.capitalize()} {capabilities.version}"
+            print(f"Engine: {name}, API {major}.{minor}, at {target.address} ({target.chosen_by})", file=sys.stderr)
+        yield engine
+
+
+def parallel_limit(options: EngineOptions) -> int:
+    """How many effects at a time: --parallel, COMPOSE_PARALLEL_LIMIT, else twice the processors, four at the least.
+
+    -1 is no limit, as in Compose.
+    """
+    text = os.environ.get("COMPOSE_PARALLEL_LIMIT") or ""
+    try:
+        asked = options.parallel if options.parallel is not None else int(text) if text else 0
+    except ValueError:
+        raise InvalidArgument(f'COMPOSE_PARALLEL_LIMIT must be a number, not "{text}"') from None
+    if asked < 0:
+        return 1_000_000
+    return asked or max(4, 2 * (os.cpu_count() or 1))

@@ -1,0 +1,49 @@
+"""`rorqual down`: remove what the project's files made."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import anyio
+import typer
+
+from engine.cli.connection import connected
+from engine.cli.converge import convergence
+from engine.cli.lifecycle import Grace
+from engine.cli.options import EngineOptions, ProjectOptions, with_options
+from engine.cli.project import load_project
+from engine.plan.down import DownOptions, make_down_plan
+from engine.plan.make import orphans
+
+
+@with_options(ProjectOptions, EngineOptions)
+def down(
+    project: ProjectOptions,
+    engine: EngineOptions,
+    services: Annotated[list[str] | None, typer.Argument(help="Only these services", show_default=False)] = None,
+    volumes: Annotated[bool, typer.Option("--volumes", "-v", help="Also remove named and anonymous volumes")] = False,
+    rmi: Annotated[str | None, typer.Option("--rmi", help="Also remove images: local or all")] = None,
+    remove_orphans: Annotated[
+        bool,
+        typer.Option("--remove-orphans", envvar="COMPOSE_REMOVE_ORPHANS", help="Remove what no service made"),
+    ] = False,
+    timeout: Grace = None,
+) -> None:
+    """Stop and remove containers and networks; volumes only with -v. Example: rorqual down -v"""
+    if rmi not in {None, "local", "all"}:
+        raise typer.BadParameter(f'--rmi takes local or all, not "{rmi}"')
+    loaded = load_project(project)
+
+    async def run() -> int:
+        async with connected(engine, announce=True) as client:
+            work = convergence(client, loaded, project, engine)
+            observed = await work.observe()
+            options = DownOptions(tuple(services or ()), volumes, rmi, remove_orphans, timeout, work.separator)
+            plan = make_down_plan(work.project.name, work.project, observed, options)
+            left = [] if remove_orphans or services else orphans(work.project, observed)
+            if left:
+                names = ", ".join(sorted(c.name for c in left))
+                typer.echo(f"left standing: {names}, which no service of the spec made (--remove-orphans)", err=True)
+            return 0 if (await work.apply(plan)).ok else 1
+
+    raise typer.Exit(anyio.run(run))

@@ -1,0 +1,47 @@
+"""What the plain verbs share: load, connect, observe, plan the verb, apply it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import anyio
+import typer
+
+from engine.cli.connection import connected
+from engine.cli.converge import convergence
+from engine.cli.options import EngineOptions, ProjectOptions
+from engine.cli.project import load_project
+from engine.plan.lifecycle import Lifecycle
+from engine.plan.steps import Plan
+
+Services = Annotated[list[str] | None, typer.Argument(help="Services; all where none is named", show_default=False)]
+Grace = Annotated[float | None, typer.Option("--timeout", "-t", help="Seconds until it is killed")]
+
+
+def run_verb(
+    project: ProjectOptions,
+    engine: EngineOptions,
+    services: Sequence[str] | None,
+    verb: Callable[[Lifecycle], Plan],
+    *,
+    must_exist: bool = False,
+) -> None:
+    """Plan `verb` over the services' containers and apply it; exit 1 when something failed.
+
+    `must_exist` makes a named service without a container an error.
+    """
+    loaded = load_project(project)
+
+    async def run() -> int:
+        async with connected(engine, announce=True) as client:
+            work = convergence(client, loaded, project, engine)
+            life = Lifecycle(work.project, await work.observe(), tuple(services or ()))
+            missing = [key for key in life.keys if not life.containers(key)]
+            if must_exist and missing and (services or len(missing) == len(life.keys)):
+                names = ", ".join(missing)
+                typer.echo(f"rorqual: no container of {names} exists yet: `rorqual up` makes it", err=True)
+                return 1
+            return 0 if (await work.apply(verb(life))).ok else 1
+
+    raise typer.Exit(anyio.run(run))

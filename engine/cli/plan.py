@@ -1,0 +1,88 @@
+"""`rorqual plan`: what `up` would change, field by field, and why; to read, to review, or to keep for `apply`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+
+from engine.cli.connection import connected
+from engine.cli.converge import convergence
+from engine.cli.lifecycle import Services
+from engine.cli.options import EngineOptions, ProjectOptions, with_options
+from engine.cli.project import load_project
+from engine.cli.render.colour import wants_colour
+from engine.cli.up import Scale, scales
+from engine.plan.options import PlanOptions
+from engine.plan.render.document import plan_document
+from engine.plan.render.markdown import render_markdown
+from engine.plan.render.text import render_text
+from engine.plan.steps import Plan
+from engine.reconcile.saved import write_plan
+
+FORMATS = ("text", "json", "markdown")
+
+
+def rendered(plan: Plan, format: str, ansi: str) -> str:
+    match format:
+        case "json":
+            return json.dumps(plan_document(plan), indent=2, ensure_ascii=False)
+        case "markdown":
+            return render_markdown(plan)
+        case _:
+            return render_text(plan, colour=wants_colour(sys.stdout, ansi))
+
+
+@with_options(ProjectOptions, EngineOptions)
+def plan(
+    project: ProjectOptions,
+    engine: EngineOptions,
+    services: Services = None,
+    format: Annotated[str, typer.Option("--format", help="text, json or markdown")] = "text",
+    out: Annotated[Path | None, typer.Option("--out", help="Keep the plan in this file, for `rorqual apply`")] = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit with 2 when changes are pending")
+    ] = False,
+    no_deps: Annotated[bool, typer.Option("--no-deps", help="Leave out what the services depend on")] = False,
+    force_recreate: Annotated[bool, typer.Option("--force-recreate", help="Replace even what is equal")] = False,
+    build: Annotated[bool, typer.Option("--build", help="Build images even if they are there")] = False,
+    pull: Annotated[str | None, typer.Option("--pull", help="always, missing or never")] = None,
+    remove_orphans: Annotated[bool, typer.Option("--remove-orphans", help="Remove what the file doesn't know")] = False,
+    scale: Scale = None,
+    rerun: Annotated[list[str] | None, typer.Option("--rerun", help="Run this finished one-shot again")] = None,
+) -> None:
+    """Show what would change on the engine, and why. Example: rorqual plan --detailed-exitcode"""
+    if format not in FORMATS:
+        raise typer.BadParameter(f'--format takes {", ".join(FORMATS)}, not "{format}"')
+    options = PlanOptions(
+        services=tuple(services or ()),
+        scale=scales(scale),
+        deps=not no_deps,
+        build=True if build else None,
+        pull=pull,
+        force_recreate=force_recreate,
+        remove_orphans=remove_orphans,
+        rerun=frozenset(rerun or ()),
+    )
+    loaded = load_project(project)
+
+    async def run() -> Plan:
+        async with connected(engine) as client:
+            work = convergence(client, loaded, project, engine)
+            found = work.plan(options, await work.observe())
+            if out is not None:
+                write_plan(out, work.project, replace(options, separator=work.separator), found)
+            return found
+
+    found = anyio.run(run)
+    print(rendered(found, format, engine.ansi))
+    if format == "text":
+        for warning in found.warnings:
+            print(warning, file=sys.stderr)
+    if detailed_exitcode and not found.empty:
+        raise typer.Exit(2)

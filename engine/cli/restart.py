@@ -1,0 +1,12 @@
+"""`rorqual restart`."""
+
+from __future__ import annotations
+
+from engine.cli.lifecycle import Grace, Services, run_verb
+from engine.cli.options import EngineOptions, ProjectOptions, with_options
+
+
+@with_options(ProjectOptions, EngineOptions)
+def restart(project: ProjectOptions, engine: EngineOptions, services: Services = None, timeout: Grace = None) -> None:
+    """Stop and start containers, with nothing else changed. Example: rorqual restart web"""
+    run_verb(project, engine, services, lambda life: life.restart(timeout), must_exist=True)

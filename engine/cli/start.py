@@ -1,0 +1,12 @@
+"""`rorqual start`."""
+
+from __future__ import annotations
+
+from engine.cli.lifecycle import Services, run_verb
+from engine.cli.options import EngineOptions, ProjectOptions, with_options
+
+
+@with_options(ProjectOptions, EngineOptions)
+def start(project: ProjectOptions, engine: EngineOptions, services: Services = None) -> None:
+    """Start containers that exist, what they depend on first. Example: rorqual start web"""
+    run_verb(project, engine, services, lambda life: life.start(), must_exist=True)

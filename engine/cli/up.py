@@ -1,0 +1,114 @@
+"""`rorqual up`: converge the host to the file. And what `create` and `scale` share with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import anyio
+import typer
+
+from engine.cli.connection import connected
+from engine.cli.converge import convergence
+from engine.cli.lifecycle import Grace, Services
+from engine.cli.options import EngineOptions, ProjectOptions, with_options
+from engine.cli.project import load_project
+from engine.plan.options import PlanOptions
+from engine.plan.order import select
+
+Scale = Annotated[list[str] | None, typer.Option("--scale", help="SERVICE=N: how many replicas; repeatable")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Accept the loss of data in volumes made anew")]
+
+
+def scales(entries: Sequence[str] | None) -> dict[str, int]:
+    """`["web=3"]` → `{"web": 3}`. Raises a usage error for anything else."""
+    found = {}
+    for entry in entries or ():
+        key, equals, count = entry.partition("=")
+        if not key or not equals or not count.isdigit():
+            raise typer.BadParameter(f'--scale takes SERVICE=NUMBER, not "{entry}"')
+        found[key] = int(count)
+    return found
+
+
+@with_options(ProjectOptions, EngineOptions)
+def up(
+    project: ProjectOptions,
+    engine: EngineOptions,
+    services: Services = None,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Leave the containers running and return")] = False,
+    build: Annotated[bool, typer.Option("--build", help="Build images before starting")] = False,
+    no_build: Annotated[bool, typer.Option("--no-build", help="Build nothing, even if it is missing")] = False,
+    pull: Annotated[str | None, typer.Option("--pull", help="always, missing or never")] = None,
+    quiet_pull: Annotated[bool, typer.Option("--quiet-pull", help="Pull without progress")] = False,
+    quiet_build: Annotated[bool, typer.Option("--quiet-build", help="Build without output")] = False,
+    force_recreate: Annotated[bool, typer.Option("--force-recreate", help="Replace even what is equal")] = False,
+    no_recreate: Annotated[bool, typer.Option("--no-recreate", help="Leave what exists as it is")] = False,
+    always_recreate_deps: Annotated[
+        bool, typer.Option("--always-recreate-deps", help="With --force-recreate, dependencies too")
+    ] = False,
+    no_deps: Annotated[bool, typer.Option("--no-deps", help="Leave out what the services depend on")] = False,
+    no_start: Annotated[bool, typer.Option("--no-start", help="Create, and start nothing")] = False,
+    renew_anon_volumes: Annotated[
+        bool, typer.Option("--renew-anon-volumes", "-V", help="New anonymous volumes instead of the old ones")
+    ] = False,
+    remove_orphans: Annotated[
+        bool,
+        typer.Option("--remove-orphans", envvar="COMPOSE_REMOVE_ORPHANS", help="Remove what no service made"),
+    ] = False,
+    scale: Scale = None,
+    rerun: Annotated[list[str] | None, typer.Option("--rerun", help="Run this finished one-shot again")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when all is running and healthy; implies -d")] = False,
+    wait_timeout: Annotated[float | None, typer.Option("--wait-timeout", help="Seconds that --wait may take")] = None,
+    timeout: Grace = None,
+    yes: Yes = False,
+) -> None:
+    """Create, update and start what the file asks for. Example: rorqual up -d --wait"""
+    if build and no_build:
+        raise typer.BadParameter("--build and --no-build contradict each other")
+    if force_recreate and no_recreate:
+        raise typer.BadParameter("--force-recreate and --no-recreate contradict each other")
+    if pull not in {None, "always", "missing", "never"}:
+        raise typer.BadParameter(f'--pull takes always, missing or never, not "{pull}"')
+    options = PlanOptions(
+        services=tuple(services or ()),
+        scale=scales(scale),
+        deps=not no_deps,
+        start=not no_start,
+        build=True if build else False if no_build else None,
+        pull=pull,
+        force_recreate=force_recreate,
+        always_recreate_deps=always_recreate_deps,
+        recreate=not no_recreate,
+        renew_anonymous_volumes=renew_anon_volumes,
+        remove_orphans=remove_orphans,
+        rerun=frozenset(rerun or ()),
+        stop_seconds=timeout,
+    )
+    quiet = frozenset({"pull"} if quiet_pull else ()) | frozenset({"build"} if quiet_build else ())
+    converge_and_exit(project, engine, options, yes=yes, quiet=quiet, wait=wait, wait_seconds=wait_timeout)
+
+
+def converge_and_exit(
+    project: ProjectOptions,
+    engine: EngineOptions,
+    options: PlanOptions,
+    *,
+    yes: bool = False,
+    quiet: frozenset[str] = frozenset(),
+    wait: bool = False,
+    wait_seconds: float | None = None,
+) -> NoReturn:
+    """Load, connect, plan and apply; end the command with 0, or with 1 when something failed."""
+    loaded = load_project(project)
+
+    async def run() -> int:
+        async with connected(engine, announce=True) as client:
+            work = convergence(client, loaded, project, engine, quiet)
+            report = await work.converge(options, yes=yes)
+            if report.ok and wait and not engine.dry_run:
+                keys = select(work.project, options.services, deps=options.deps)
+                report = await work.wait(keys, wait_seconds)
+            return 0 if report.ok else 1
+
+    raise typer.Exit(anyio.run(run))

@@ -1,0 +1,1 @@
+"""A dependency graph for eyes and for programs: tree, dot, mermaid, JSON, SVG. Pure."""

@@ -1,0 +1,89 @@
+"""A plan kept in a file, to be applied later exactly or not at all.
+
+The file holds the resolved project and the options, not steps: planning is a pure function, so the same project on the
+same host gives the same plan, and a host that has moved gives another. It can hold secrets and is written 0600.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from engine.api.errors import InvalidArgument
+from engine.plan.options import PlanOptions
+from engine.plan.render.document import plan_document
+from engine.plan.steps import Plan
+from specs.models import Project
+
+FORMAT = "rorqual-plan"
+VERSION = 1
+# What the machine adds when it plans is read again, so that a changed secret or file makes the plan stale.
+READ_AGAIN = frozenset({"contents", "seal", "now"})
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """`document` is the plan as it was shown."""
+
+    project: Project
+    options: PlanOptions
+    document: dict[str, Any]
+
+    def is_still(self, plan: Plan) -> bool:
+        """Whether planning now gives what was shown then, on the same engine."""
+        now = plan_document(plan)
+        then = self.document
+        return bool(now["steps"] == then["steps"] and now["engine"]["id"] == then["engine"]["id"])
+
+
+def write_plan(path: Path, project: Project, options: PlanOptions, plan: Plan) -> None:
+    body = {
+        "format": FORMAT,
+        "version": VERSION,
+        "project": project.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "options": {k: plain(v) for k, v in asdict(options).items() if k not in READ_AGAIN},
+        "plan": plan_document(plan),
+    }
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        json.dump(body, file, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, frozenset) else value
+
+
+def read_plan(path: Path) -> SavedPlan:
+    """Raises InvalidArgument for a file that is no saved plan of this version, OSError for one that can't be read."""
+    try:
+        body = json.loads(path.read_bytes())
+        if body["format"] != FORMAT:
+            raise KeyError("format")
+        if body["version"] != VERSION:
+            raise InvalidArgument(f"{path} was written by another version of Rorqual: make the plan again")
+        project = Project.model_validate(body["project"])
+        options = PlanOptions(**{f.name: kept(f.name, body["options"]) for f in stored_fields()})
+        return SavedPlan(project, options, body["plan"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidArgument(f"{path} is no saved plan (`rorqual plan --out FILE` writes one)") from error
+
+
+def stored_fields() -> list[Any]:
+    return [f for f in fields(PlanOptions) if f.name not in READ_AGAIN]
+
+
+def kept(name: str, options: dict[str, Any]) -> Any:
+    value = options[name]
+    match name:
+        case "services":
+            return tuple(value)
+        case "rerun":
+            return frozenset(value)
+        case _:
+            return value
