@@ -93,6 +93,7 @@ class Connection:
         return bytes(event.data) if isinstance(event, h11.Data) else b""
 
     async def _event(self) -> h11.Event | type[h11.PAUSED]:
+        in_body = self._wire.their_state is h11.SEND_BODY
         try:
             while (event := self._wire.next_event()) is h11.NEED_DATA:
                 piece = await self._receive()
@@ -101,7 +102,8 @@ class Connection:
                 self._answered = True
                 self._wire.receive_data(piece)
         except h11.RemoteProtocolError as error:
-            if self._wire.trailing_data[1]:
+            left, closed = self._wire.trailing_data
+            if closed and (in_body or left.startswith(b"HTTP/")):
                 raise ConnectionLost("the connection was closed within the answer", answered=True) from error
             raise NotHttp(f"the answer is not HTTP ({error})") from error
         return event  # type: ignore[return-value]  # h11 types next_event's NEED_DATA and events as one union

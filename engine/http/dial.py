@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 
 import anyio
@@ -9,13 +10,14 @@ from anyio.abc import ByteStream
 
 from engine.http.errors import ConnectFailed
 from engine.http.tls import TlsStream
+from engine.http.unix import connect_unix
 
 CONNECT_SECONDS = 30.0
 
 
 async def dial_unix(path: str) -> ByteStream:
     try:
-        return await anyio.connect_unix(path)
+        return await connect_unix(path)
     except OSError as error:
         raise ConnectFailed(words(error)) from error
 
@@ -55,5 +57,7 @@ def words(error: OSError) -> str:
     cause = error.__cause__
     while isinstance(cause, BaseExceptionGroup):
         cause = cause.exceptions[0]
-    inner = cause if isinstance(cause, OSError) and error.strerror is None else error
-    return (inner.strerror or str(inner)).lower()
+    inner = cause if isinstance(cause, OSError) and error.errno is None else error
+    # asyncio writes "Connect call failed" over the system's words; the number keeps them.
+    number = inner.errno or 0
+    return (os.strerror(number) if number > 0 else inner.strerror or str(inner)).lower()

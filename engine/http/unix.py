@@ -1,0 +1,81 @@
+"""A unix socket as a byte stream.
+
+anyio's own (4.16) raises InvalidStateError into the event loop, a traceback on the user's terminal, when a receive is
+cancelled in the moment in which bytes arrive: every Ctrl-C on a busy log is such a moment.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anyio
+from anyio.abc import ByteStream, SocketAttribute
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+
+# A full backlog refuses a non-blocking connect at once, and can't be waited for.
+BACKLOG_TRIES, BACKLOG_SECONDS = 100, 0.02
+
+
+async def connect_unix(path: str) -> UnixStream:
+    """Raises OSError."""
+    raw = socket.socket(socket.AF_UNIX)
+    try:
+        raw.setblocking(False)
+        for _ in range(BACKLOG_TRIES):
+            try:
+                raw.connect(path)
+            except BlockingIOError:
+                await anyio.sleep(BACKLOG_SECONDS)
+            else:
+                return UnixStream(raw)
+        raise TimeoutError("the engine takes no more connections")
+    except BaseException:
+        raw.close()
+        raise
+
+
+class UnixStream(ByteStream):
+    def __init__(self, raw: socket.socket) -> None:
+        self._raw = raw
+
+    @property
+    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
+        return {SocketAttribute.raw_socket: lambda: self._raw}
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        await checkpoint()
+        while True:
+            try:
+                piece = self._raw.recv(max_bytes)
+            except BlockingIOError:
+                await anyio.wait_readable(self._raw)
+            except OSError as error:
+                raise self._lost() from error
+            else:
+                if not piece:
+                    raise anyio.EndOfStream
+                return piece
+
+    async def send(self, item: bytes) -> None:
+        await checkpoint_if_cancelled()
+        left = memoryview(item)
+        while left:
+            try:
+                left = left[self._raw.send(left) :]
+            except BlockingIOError:
+                await anyio.wait_writable(self._raw)
+            except OSError as error:
+                raise self._lost() from error
+
+    def _lost(self) -> Exception:
+        return anyio.ClosedResourceError() if self._raw.fileno() < 0 else anyio.BrokenResourceError()
+
+    async def send_eof(self) -> None:
+        self._raw.shutdown(socket.SHUT_WR)
+
+    async def aclose(self) -> None:
+        if self._raw.fileno() >= 0:
+            anyio.notify_closing(self._raw)
+            self._raw.close()
