@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import IO, TypeVar
@@ -26,6 +29,8 @@ PACKAGE = "rorqual-package "
 # Names of the unpacked archives, one a line on stderr: name_version_architecture.deb, the colon as %3a.
 LIST_PACKAGES = f'for deb in "$1"/var/cache/apt/archives/*.deb; do echo "{PACKAGE}${{deb##*/}}" >&2; done'
 TAIL = 12
+TARBALL = "I: creating tarball"
+LAG_SECONDS = 30.0
 # What of its chatter tells a waiting person where it stands.
 NEWS = re.compile(r"I: (running apt-get|downloading|extracting archives|installing|creating tarball)|E: ")
 APT_SOURCES = Path("/etc/apt")
@@ -36,8 +41,15 @@ class Log:
     """What mmdebstrap says: packages are noted, its own words are passed on, the last lines are kept for a fault."""
 
     on_line: Callable[[str], None]
-    packages: dict[str, str]
-    tail: deque[str]
+    packages: dict[str, str] = field(default_factory=dict)
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL))
+    # set when the tar begins: all packages have been named by then
+    packed: threading.Event = field(default_factory=threading.Event)
+
+    def names(self) -> frozenset[str]:
+        """The packages' names, for the thread that reads the tar: it may be ahead of this log."""
+        self.packed.wait(LAG_SECONDS)
+        return frozenset(self.packages)
 
     def line(self, text: str) -> None:
         if text.startswith(PACKAGE):
@@ -47,6 +59,8 @@ class Log:
             self.packages[found[1]] = found[2]
         elif text.strip():
             self.tail.append(text)
+            if text.startswith(TARBALL):
+                self.packed.set()
             if NEWS.match(text):
                 self.on_line(text.removeprefix("I: "))
 
@@ -74,7 +88,7 @@ def host_sources(suite: str) -> list[str]:
 
 async def resolve_packages(image: DebianImage, on_line: Callable[[str], None]) -> dict[str, str]:
     """The packages and versions that a build would take now. Asks the network; unpacks nothing."""
-    log = Log(on_line, {}, deque(maxlen=TAIL))
+    log = Log(on_line)
     await run(image, log, lambda _, __: None, simulate=True)
     return log.packages
 
@@ -86,8 +100,8 @@ async def unpack(
 
     `read` gets a function for the packages' names that is good once the stream has ended.
     """
-    log = Log(on_line, {}, deque(maxlen=TAIL))
-    result = await run(image, log, lambda stream, names: read(stream, names), simulate=False)
+    log = Log(on_line)
+    result = await run(image, log, read, simulate=False)
     return result, log.packages
 
 
@@ -103,7 +117,7 @@ async def run(
     async def consume() -> None:
         # abandon_on_cancel: the read ends by itself when the process, and with it the pipe's other end, is gone
         try:
-            with_stream = partial(consume_pipe, out, read, lambda: frozenset(log.packages))
+            with_stream = partial(consume_pipe, out, read, log.names)
             outcome.append(await anyio.to_thread.run_sync(with_stream, abandon_on_cancel=True))
         except Exception as error:
             fault.append(error)
@@ -149,16 +163,19 @@ async def listen(process: Process, log: Log) -> None:
 
 
 async def stop(process: Process) -> None:
-    """On cancellation: mmdebstrap removes its own temporary root when it is asked to end, so ask first."""
+    """On cancellation: mmdebstrap removes its own temporary root when it is asked to end, so ask first.
+
+    It waits for its children before it does, so they are asked with it: the session is theirs alone.
+    """
     if process.returncode is not None:
         return
     with anyio.CancelScope(shield=True):
-        process.terminate()
-        with anyio.move_on_after(10):
-            await process.wait()
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        for number, seconds in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0)):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            with anyio.move_on_after(seconds):
+                await process.wait()
+                return
 
 
 def missing() -> str:
