@@ -16,12 +16,7 @@ NANOSECONDS = {
     "d": 86_400_000_000_000,
     "w": 604_800_000_000_000,
 }
-# Longest units first, as the alternation takes the first that fits; units stand in falling order, each at most once.
-DURATION = re.compile(
-    r"(?P<sign>[+-]?)(?:(?P<w>\d+(?:\.\d+)?)w)?(?:(?P<d>\d+(?:\.\d+)?)d)?(?:(?P<h>\d+(?:\.\d+)?)h)?"
-    r"(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s)?(?:(?P<ms>\d+(?:\.\d+)?)ms)?"
-    r"(?:(?P<us>\d+(?:\.\d+)?)(?:us|µs|μs))?(?:(?P<ns>\d+(?:\.\d+)?)ns)?"
-)
+PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h|d|w)")
 SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kKmMgGtTpP])?([iI])?[bB]?")
 POWERS = {"k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
@@ -34,17 +29,21 @@ def nanoseconds(text: str) -> int:
     """`1m30s` → 90_000_000_000. Raises Malformed."""
     if text == "0":
         return 0
-    found = DURATION.fullmatch(text)
-    if found is None or text in {"", "+", "-"}:
-        raise Malformed(f"{text!r} is not a duration, such as 1m30s")
+    sign, rest = (text[0], text[1:]) if text[:1] in {"+", "-"} else ("", text)
     total = 0
-    for unit, amount in found.groupdict().items():
-        if amount and unit != "sign":
-            whole, _, fraction = amount.partition(".")
-            total += int(whole) * NANOSECONDS[unit]
-            if fraction:
-                total += int(float(f"0.{fraction}") * NANOSECONDS[unit])
-    return -total if found["sign"] == "-" else total
+    position = 0
+    for found in PART.finditer(rest):
+        if found.start() != position:
+            break
+        whole, _, fraction = found[1].partition(".")
+        unit = NANOSECONDS[found[2]]
+        total += int(whole or 0) * unit + (int(int(fraction) * (unit / 10 ** len(fraction))) if fraction else 0)
+        position = found.end()
+    if not rest or position != len(rest) or total >= 1 << 63:
+        if rest == "0":
+            return 0
+        raise Malformed(f"{text!r} is not a duration, such as 1m30s")
+    return -total if sign == "-" else total
 
 
 def seconds(text: str) -> float:

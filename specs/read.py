@@ -1,0 +1,278 @@
+"""YAML → a tree of Nodes with their places. libyaml tokenises (through ruamel.yaml's C extension); the meaning of
+scalars, merge keys and tags is Go's yaml.v3, because that is what Compose reads with. One fault, one Diagnostic.
+"""
+
+from __future__ import annotations
+
+import binascii
+from typing import Any
+
+from _ruamel_yaml import CParser  # type: ignore[import-not-found]
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentEndEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+from ruamel.yaml.reader import ReaderError
+
+from specs.node import Node, Timestamp
+from specs.scalars import printed, resolve
+from specs.source import Diagnostic, Related, Severity, Span
+
+MAX_BYTES = 32 << 20
+MAX_DEPTH = 512
+STANDARD = "tag:yaml.org,2002:"
+
+
+class Unreadable(Exception):
+    """The text is no YAML that Compose would take; `diagnostic` says why and where."""
+
+    def __init__(self, code: str, message: str, span: Span | None, related: tuple[Related, ...] = ()) -> None:
+        self.diagnostic = Diagnostic(Severity.ERROR, code, message, span, None, related)
+        super().__init__(str(self.diagnostic))
+
+
+class Stream:
+    """Bytes for libyaml, under the name that marks will carry."""
+
+    __slots__ = ("left", "name")
+
+    def __init__(self, text: bytes, name: str) -> None:
+        self.left = text
+        self.name = name
+
+    def read(self, size: int) -> bytes:
+        piece, self.left = self.left[:size], self.left[size:]
+        return piece
+
+
+def read(text: bytes, name: str) -> list[Node]:
+    """The documents of a file that is called `name` in diagnostics; empty documents are left out. Raises Unreadable."""
+    start = Span(name, 1, 1, 1, 1)
+    if len(text) > MAX_BYTES:
+        raise Unreadable("file-too-large", f"the file is larger than {MAX_BYTES >> 20} MiB", start)
+    check_encoding(text, name)
+    try:
+        return Builder(text, name).documents()
+    except ReaderError as error:
+        raise Unreadable("yaml-encoding", f"the file is no readable text: {error.reason}", start) from None
+    except MarkedYAMLError as error:
+        raise Unreadable("yaml-syntax", explanation(error), mark_span(name, error.problem_mark)) from None
+    except RecursionError:
+        raise Unreadable("yaml-depth", "the file is nested too deeply", start) from None
+
+
+def check_encoding(text: bytes, name: str) -> None:
+    if text.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = text[: error.start].decode("utf-8")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        place = Span(name, line, column, line, column + 1)
+        raise Unreadable("yaml-encoding", "the file is not UTF-8 text", place) from None
+
+
+def explanation(error: MarkedYAMLError) -> str:
+    problem = str(error.problem or "not valid YAML")
+    if "cannot start any token" in problem:
+        problem += " (YAML indents with spaces, never tabs, and text that starts with @ ` or % needs quotes)"
+    return f"{error.context}: {problem}" if error.context else problem
+
+
+def mark_span(name: str, mark: Any) -> Span:
+    if mark is None:
+        return Span(name, 1, 1, 1, 1)
+    return Span(name, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)
+
+
+class Builder:
+    """Events in, Nodes out. One per file."""
+
+    def __init__(self, text: bytes, name: str) -> None:
+        self.name = name
+        self.next = CParser(Stream(text, name)).get_event
+        self.anchors: dict[str, Node] = {}
+        self.open: set[int] = set()
+        self.depth = 0
+
+    def documents(self) -> list[Node]:
+        found: list[Node] = []
+        while True:
+            event = self.next()
+            kind = type(event)
+            if event is None or kind is StreamEndEvent:
+                return found
+            if kind is DocumentStartEvent:
+                self.anchors = {}
+                root = self.node(self.next())
+                if root.value is not None:
+                    found.append(root)
+                while type(self.next()) is not DocumentEndEvent:
+                    pass
+
+    def node(self, event: Any) -> Node:
+        kind = type(event)
+        if kind is ScalarEvent:
+            node = self.scalar(event)
+            if event.anchor:
+                self.anchors[event.anchor] = node
+            return node
+        if kind is AliasEvent:
+            return self.alias(event)
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise Unreadable("yaml-depth", "the file is nested too deeply", mark_span(self.name, event.start_mark))
+        node = Node(None, event.start_mark)
+        if event.anchor:
+            self.anchors[event.anchor] = node
+        self.open.add(id(node))
+        node.tag = custom_tag(event.tag)
+        if kind is MappingStartEvent:
+            self.mapping(node)
+        elif kind is SequenceStartEvent:
+            self.sequence(node)
+        self.open.discard(id(node))
+        self.depth -= 1
+        return node
+
+    def alias(self, event: Any) -> Node:
+        target = self.anchors.get(event.anchor)
+        place = Span(
+            self.name,
+            event.start_mark.line + 1,
+            event.start_mark.column + 1,
+            event.end_mark.line + 1,
+            event.end_mark.column + 1,
+        )
+        if target is None:
+            raise Unreadable("unknown-anchor", f"there is no anchor named {event.anchor!r}", place)
+        if id(target) in self.open:
+            raise Unreadable("anchor-cycle", f"anchor {event.anchor!r} contains itself", place)
+        return target
+
+    def scalar(self, event: Any) -> Node:
+        value: Any = event.value
+        tag = event.tag
+        if tag is None or str(tag) == "!":
+            if event.implicit[0] and tag is None:
+                value = resolve(value)
+            node = Node(value, event.start_mark, event.end_mark)
+        else:
+            node = Node(None, event.start_mark, event.end_mark)
+            node.tag = custom_tag(tag)
+            node.value = self.tagged(str(tag), value, event, node)
+        return node
+
+    def tagged(self, tag: str, text: str, event: Any, node: Node) -> Any:
+        if not tag.startswith(STANDARD):
+            # yaml.v3 resolves a plain scalar under !reset or !override, and takes any other tag for a string
+            return resolve(text) if event.style in (None, "") and node.tag is not None else text
+        word = tag[len(STANDARD) :]
+        value = cast(word, text)
+        if value is not Ellipsis:
+            return value
+        found = printed(resolve(text))
+        raise Unreadable("yaml-tag", f"cannot read {found!r} as !!{word}", node.span)
+
+    def sequence(self, node: Node) -> None:
+        items: list[Node] = []
+        while True:
+            event = self.next()
+            if type(event) is SequenceEndEvent:
+                node.value, node.end = items, event.end_mark
+                return
+            items.append(self.node(event))
+
+    def mapping(self, node: Node) -> None:
+        items: dict[str, Node] = {}
+        merges: Node | None = None
+        seen: dict[str, Node] = {}
+        while True:
+            event = self.next()
+            if type(event) is MappingEndEvent:
+                break
+            plain_merge = type(event) is ScalarEvent and event.value == "<<" and event.implicit[0]
+            key = self.node(event)
+            name = self.key_name(key, event)
+            if name in seen:
+                raise self.duplicate(name, key, seen[name])
+            seen[name] = key
+            value = self.node(self.next())
+            if plain_merge:
+                merges = value
+                continue
+            items[name] = keyed(value, key)
+        node.value, node.end = items, event.end_mark
+        if merges is not None:
+            self.merge(items, merges)
+
+    def key_name(self, key: Node, event: Any) -> str:
+        value = key.value
+        if type(value) is str:
+            return value
+        shown = event.value if type(event) is ScalarEvent else "a mapping or list"
+        raise Unreadable("key-not-string", f"the key {shown} is not text; put it in quotes", key.span)
+
+    def duplicate(self, name: str, key: Node, first: Node) -> Unreadable:
+        related = (Related("first written here", first.span),) if first.span else ()
+        return Unreadable("duplicate-key", f"the key {name!r} stands twice in one mapping", key.span, related)
+
+    def merge(self, items: dict[str, Node], source: Node) -> None:
+        """`<<`: keys of the mapping itself win, then those of earlier sources."""
+        sources = source.value if type(source.value) is list else [source]
+        for each in sources:
+            if type(each.value) is not dict:
+                raise Unreadable("merge-key", "<< takes a mapping or a list of mappings", each.span)
+            for name, value in each.value.items():
+                if name not in items:
+                    items[name] = value
+
+
+def keyed(value: Node, key: Node) -> Node:
+    """The value with its key's place; a shared (anchored) value gets a node of its own."""
+    if value.key is None:
+        value.key = key
+        return value
+    new = value.at(value.value)
+    new.tag = value.tag
+    new.key = key
+    return new
+
+
+def custom_tag(tag: Any) -> str | None:
+    word = None if tag is None else str(tag)
+    return word if word in {"!reset", "!override"} else None
+
+
+def cast(word: str, text: str) -> Any:
+    """An explicit `!!word`; Ellipsis where the text is no such thing."""
+    value = resolve(text)
+    match word:
+        case "str":
+            return text
+        case "null":
+            return None if value is None else ...
+        case "bool":
+            return value if isinstance(value, bool) else ...
+        case "int":
+            return value if type(value) is int else ...
+        case "float":
+            return float(value) if type(value) in (int, float) else ...
+        case "timestamp":
+            return value if isinstance(value, Timestamp) else ...
+        case "binary":
+            try:
+                return binascii.a2b_base64(text, strict_mode=True).decode("utf-8", "replace")
+            except binascii.Error:
+                return ...
+        case _:
+            return text

@@ -1,0 +1,244 @@
+"""Short forms into long ones. Runs on the merged project after every file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from specs.node import Node, planted
+from specs.resolve.refusal import Refusal, refusal
+from specs.resolve.short import clean, parse_mount, parse_ports
+from specs.scalars import printed
+from specs.source import Report
+
+
+def canonical(root: Node, report: Report) -> None:
+    """Expand all short forms below a project's root; faults go to the report."""
+    sections = root.value
+    services = sections.get("services")
+    if services is not None and type(services.value) is dict:
+        for name, service in services.value.items():
+            if type(service.value) is dict:
+                expand(service, SERVICE, report)
+                omit_empty(service)
+            elif service.value is not None:
+                report.diagnostics.append(refusal(service, "wrong-type", f"{name} must be a mapping").diagnostic)
+    for kind in ("volumes", "networks", "secrets", "configs"):
+        section = sections.get(kind)
+        if section is not None and type(section.value) is dict:
+            for resource in section.value.values():
+                try:
+                    fold_external(resource)
+                except Refusal as error:
+                    report.diagnostics.append(error.diagnostic)
+
+
+def omit_empty(service: Node) -> None:
+    """Compose drops empty DNS servers."""
+    dns = service.value.get("dns")
+    if dns is not None and type(dns.value) is list:
+        dns.value = [item for item in dns.value if item.value not in (None, "")]
+
+
+def expand(node: Node, table: dict[str, Callable[[Node], Node]], report: Report) -> None:
+    mapping: dict[str, Node] = node.value
+    for name, child in mapping.items():
+        transform = table.get(name)
+        if transform is not None:
+            try:
+                new = transform(child)
+            except Refusal as error:
+                report.diagnostics.append(error.diagnostic)
+                continue
+            if new is not child:
+                new.key = child.key
+                new.earlier = new.earlier or child.earlier
+                mapping[name] = new
+
+
+def fold_external(node: Node) -> None:
+    """`external: {name: x}` → `external: true`, `name: x`."""
+    if type(node.value) is not dict:
+        return
+    external = node.value.get("external")
+    if external is None or type(external.value) is not dict:
+        return
+    node.value["external"] = external.at(True)
+    given = external.value.get("name")
+    if given is None:
+        return
+    name = node.value.get("name")
+    if name is None:
+        node.value["name"] = given
+    elif name.value != given.value:
+        raise refusal(given, "name-conflict", "name and external.name differ; keep only name")
+
+
+def wrong(node: Node, what: str) -> Refusal:
+    return refusal(node, "wrong-type", f"this is no {what}")
+
+
+def build(node: Node) -> Node:
+    if type(node.value) is str:
+        return node.at({"context": node})
+    if type(node.value) is not dict:
+        raise wrong(node, "build")
+    for name, transform in BUILD.items():
+        child = node.value.get(name)
+        if child is not None:
+            node.value[name] = transform(child)
+    return node
+
+
+def pairs(node: Node) -> Node:
+    """A list of `key=value` → a mapping."""
+    if type(node.value) is not list:
+        return node
+    found: dict[str, Node] = {}
+    for item in node.value:
+        name, equals, value = printed(item.value).partition("=")
+        if not equals:
+            raise refusal(item, "bad-pair", f"{item.value!r} must be NAME=VALUE")
+        found[name] = item.at(value)
+    return node.at(found)
+
+
+def ssh(node: Node) -> Node:
+    if type(node.value) is not list:
+        return node
+    found: dict[str, Node] = {}
+    for item in node.value:
+        name, equals, value = printed(item.value).partition("=")
+        if not equals and name != "default":
+            raise refusal(item, "bad-ssh-key", f"{item.value!r} must be default or NAME=PATH")
+        found[name] = item.at(value if equals else None)
+    return node.at(found)
+
+
+def names(node: Node) -> Node:
+    """A list of names → a mapping from each to null."""
+    if type(node.value) is not list:
+        return node
+    for item in node.value:
+        if type(item.value) is not str:
+            raise wrong(item, "name")
+    return node.at({item.value: item.at(None) for item in node.value})
+
+
+def depends_on(node: Node) -> Node:
+    if type(node.value) is list:
+        started = {"condition": "service_started", "required": True}
+        return node.at({item.value: planted(started, item) for item in node.value})
+    if type(node.value) is not dict:
+        raise wrong(node, "depends_on")
+    for dependency in node.value.values():
+        if type(dependency.value) is not dict:
+            raise wrong(dependency, "dependency")
+        dependency.value.setdefault("required", dependency.at(True))
+    return node
+
+
+def env_files(node: Node) -> Node:
+    items = [node] if type(node.value) is str else node.value
+    if type(items) is not list:
+        raise wrong(node, "env_file")
+    found = []
+    for item in items:
+        if type(item.value) is dict:
+            item.value.setdefault("required", item.at(True))
+            found.append(item)
+        else:
+            found.append(item.at({"path": item, "required": item.at(True)}))
+    return node.at(found)
+
+
+def listed(node: Node) -> Node:
+    return node.at([node]) if type(node.value) is str else node
+
+
+def extends(node: Node) -> Node:
+    return node.at({"service": node}) if type(node.value) is str else node
+
+
+def gpus(node: Node) -> Node:
+    if type(node.value) is str:
+        return planted([{"count": "all"}], node)
+    return node
+
+
+def file_references(node: Node) -> Node:
+    if type(node.value) is list:
+        node.value = [item.at({"source": item}) if type(item.value) is str else item for item in node.value]
+    return node
+
+
+def mounts(node: Node) -> Node:
+    if type(node.value) is list:
+        node.value = [mount(item) for item in node.value]
+    return node
+
+
+def mount(item: Node) -> Node:
+    if type(item.value) is not str:
+        return item
+    long = parse_mount(item)
+    target = long.value.get("target")
+    if target is not None and target.value:
+        target.value = clean(target.value)
+    long.earlier = item.earlier
+    return long
+
+
+def devices(node: Node) -> Node:
+    if type(node.value) is list:
+        node.value = [device(item) for item in node.value]
+    return node
+
+
+def device(item: Node) -> Node:
+    if type(item.value) is not str:
+        return item
+    parts = item.value.split(":")
+    if len(parts) > 3:
+        raise refusal(item, "bad-device", f"{item.value!r} has too many parts; use the long form")
+    source = parts[0]
+    target = parts[1] if len(parts) > 1 else source
+    return planted({"source": source, "target": target, "permissions": parts[2] if len(parts) > 2 else "rwm"}, item)
+
+
+def ports(node: Node) -> Node:
+    if type(node.value) is not list:
+        raise wrong(node, "list of ports")
+    found: list[Node] = []
+    for item in node.value:
+        if type(item.value) is str:
+            found += parse_ports(item)
+        elif type(item.value) is int:
+            found.append(item.at({"target": item}))
+        elif type(item.value) is dict:
+            found.append(item)
+        else:
+            raise wrong(item, "port")
+    return node.at(found)
+
+
+SERVICE: dict[str, Callable[[Node], Node]] = {
+    "build": build,
+    "depends_on": depends_on,
+    "env_file": env_files,
+    "label_file": listed,
+    "extends": extends,
+    "gpus": gpus,
+    "networks": names,
+    "models": names,
+    "volumes": mounts,
+    "dns": listed,
+    "devices": devices,
+    "secrets": file_references,
+    "configs": file_references,
+    "ports": ports,
+}
+BUILD: dict[str, Callable[[Node], Node]] = {
+    "secrets": file_references,
+    "additional_contexts": pairs,
+    "ssh": ssh,
+}

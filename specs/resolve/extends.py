@@ -1,0 +1,129 @@
+"""`extends`: a service that starts from another one, of this file or of another."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from specs.node import Node, copied
+from specs.read import Unreadable
+from specs.resolve import include
+from specs.resolve.canonical import canonical
+from specs.resolve.context import Context, Layer
+from specs.resolve.interpolate import Interpolation
+from specs.resolve.merge import RULES, SERVICE_RULES, merge, merge_mappings
+from specs.resolve.paths import Paths
+from specs.resolve.refusal import Refusal, refusal
+from specs.resolve.reset import Path, apply_resets, take_resets
+from specs.resolve.unique import enforce_unique
+
+Trail = tuple[tuple[str, str], ...]
+
+
+def apply_extends(context: Context, layer: Layer, path: str, tree: Node, resets: list[Path]) -> None:
+    """Replace every service that extends another by both merged."""
+    section = tree.value.get("services")
+    if section is None:
+        return
+    if type(section.value) is not dict:
+        raise refusal(section, "wrong-type", "services must be a mapping")
+    for name in list(section.value):
+        try:
+            section.value[name] = extended(context, layer, path, name, section.value, resets, ())
+        except Refusal as error:
+            context.report.diagnostics.append(error.diagnostic)
+
+
+def extended(
+    context: Context, layer: Layer, path: str, name: str, services: dict[str, Node], resets: list[Path], trail: Trail
+) -> Node:
+    service = services[name]
+    if service.value is None:
+        return service
+    if type(service.value) is not dict:
+        raise refusal(service, "wrong-type", f"services.{name}: must be a mapping")
+    clause = service.value.get("extends")
+    if clause is None:
+        return service
+    wanted, file = target_of(clause, name)
+    if wanted is None:
+        return service
+    base_services, base_path = services, path
+    if file is not None:
+        base_services, base_path = services_of(context, layer, name, wanted, file)
+    elif wanted.value not in services:
+        raise unknown(wanted, name, services)
+    step = (base_path, name)
+    if step in trail:
+        shown = " → ".join(f"{each} in {context.shown(where)}" for where, each in (*trail, step))
+        raise refusal(clause, "extends-cycle", f"services extend each other in a circle: {shown}")
+    base = extended(
+        context, layer, base_path, wanted.value, base_services, resets if file is None else [], (*trail, step)
+    )
+    if base.value is None:
+        return service
+    source = copied(base)
+    apply_resets(resets, Node({"services": Node({name: source})}))
+    merged = merge(source, service, SERVICE_RULES)
+    merged.value.pop("extends", None)
+    merged.key, merged.start, merged.end = service.key, service.start, service.end
+    services[name] = merged
+    return merged
+
+
+def target_of(clause: Node, name: str) -> tuple[Node | None, Node | None]:
+    """The service to start from, and the file it is in."""
+    if type(clause.value) is str:
+        return clause, None
+    if type(clause.value) is not dict:
+        return None, None
+    wanted = clause.value.get("service")
+    if wanted is None or type(wanted.value) is not str:
+        raise refusal(clause, "missing-key", f"services.{name}.extends needs the key service")
+    file = clause.value.get("file")
+    if file is None or file.value is None:
+        return wanted, None
+    if type(file.value) is not str:
+        raise refusal(file, "wrong-type", "the file to extend from must be a path")
+    return wanted, file
+
+
+def unknown(wanted: Node, name: str, services: dict[str, Node]) -> Refusal:
+    close = get_close_matches(wanted.value, list(services), 1)
+    hint = f'did you mean "{close[0]}"?' if close else None
+    message = f'service "{name}" extends "{wanted.value}", which is not defined'
+    return refusal(wanted, "unknown-service", message, hint)
+
+
+def services_of(context: Context, layer: Layer, name: str, wanted: Node, file: Node) -> tuple[dict[str, Node], str]:
+    """The services of another file, in long form, their paths resolved against that file's folder."""
+    if include.is_remote(file.value):
+        raise include.no_remote(file)
+    local = layer.find(file.value)
+    folder = layer.folder_of(file.value)
+    root = Node({})
+    try:
+        documents = context.documents(local)
+    except OSError as error:
+        raise refusal(file, "file-missing", f"can't read {file.value}: {error.strerror}") from None
+    except Unreadable as error:
+        raise Refusal(error.diagnostic) from None
+    for document in documents:
+        if type(document.value) is not dict:
+            raise refusal(document, "wrong-type", "a Compose file must be a mapping: services: {…}")
+        interpolation = Interpolation(
+            layer.variables, context.report, strict=context.strict_env, enabled=context.interpolate
+        )
+        tree = interpolation.document(document)
+        resets = take_resets(tree)
+        apply_resets(resets, root)
+        root = merge_mappings(root, tree, RULES)
+        enforce_unique(root)
+        canonical(root, context.report)
+        enforce_unique(root)
+    section = root.value.get("services")
+    if section is None or type(section.value) is not dict:
+        raise refusal(file, "no-services", f"{file.value} has no services")
+    if wanted.value not in section.value:
+        raise unknown(wanted, name, section.value)
+    Paths(folder, context.home, include.is_remote).project(root)
+    return section.value, local

@@ -1,0 +1,150 @@
+"""`include`: other projects' files as part of this one, each with its own folder and environment."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from specs import dotenv
+from specs.node import Node, equal
+from specs.read import Unreadable
+from specs.resolve.context import Context, Layer
+from specs.resolve.interpolate import Variables
+from specs.resolve.refusal import Refusal, refusal
+from specs.source import Related
+
+REMOTE = re.compile(r"(https?://|git://|ssh://|git@|github\.com/|oci://)")
+SECTIONS = ("services", "volumes", "networks", "secrets", "configs", "models", "images")
+
+
+def is_remote(path: str) -> bool:
+    return REMOTE.match(path) is not None
+
+
+def no_remote(node: Node) -> Refusal:
+    return refusal(node, "remote-file", f"{node.value} is a remote file; only local ones can be read so far")
+
+
+def apply_include(context: Context, layer: Layer, path: str, tree: Node) -> None:
+    """Import what the file includes into `tree`."""
+    clause = tree.value.pop("include", None)
+    if clause is None or clause.value is None:
+        return
+    if type(clause.value) is not list:
+        raise refusal(clause, "wrong-type", "include must be a list")
+    for entry in clause.value:
+        import_resources(included(context, layer, path, entry), tree, entry)
+
+
+def included(context: Context, layer: Layer, path: str, entry: Node) -> Node:
+    """One entry of `include`, loaded."""
+    paths = texts(entry if type(entry.value) is str else entry.get("path"), entry)
+    if not paths:
+        raise refusal(entry, "missing-key", "an include needs a path")
+    for each in paths:
+        if is_remote(each.value):
+            raise no_remote(each)
+    found = [layer.find(each.value) for each in paths]
+    trail = (*layer.included, path)
+    if found[0] in trail:
+        shown = " includes ".join(context.shown(each) for each in (*trail, found[0]))
+        raise refusal(paths[0], "include-cycle", f"files include each other in a circle: {shown}")
+    folder, directory = folders(layer, paths[0].value, entry)
+    inner = Layer(
+        directory=folder, base=directory, variables=variables_of(context, layer, directory, entry), included=trail
+    )
+    try:
+        return context.load_layer(context, inner, found)
+    except OSError as error:
+        raise refusal(paths[0], "file-missing", f"can't read {error.filename}: {error.strerror}") from None
+    except Unreadable as error:
+        raise Refusal(error.diagnostic) from None
+
+
+def folders(layer: Layer, main: str, entry: Node) -> tuple[str, str]:
+    """The project directory of an include: as its paths are joined to it, and where it really is."""
+    given = entry.get("project_directory")
+    if given is None or not given.value:
+        return layer.folder_of(layer.find(main)), os.path.dirname(layer.find(main))
+    if type(given.value) is not str:
+        raise refusal(given, "wrong-type", "project_directory must be a path")
+    if os.path.isabs(given.value):
+        return given.value, given.value
+    return layer.folder_of(given.value), os.path.normpath(os.path.join(layer.base, given.value))
+
+
+def texts(node: Node | None, entry: Node) -> list[Node]:
+    if node is None or node.value is None:
+        return []
+    found = node.value if type(node.value) is list else [node]
+    for item in found:
+        if type(item.value) is not str:
+            raise refusal(item, "wrong-type", "must be a path")
+    return list(found)
+
+
+def variables_of(context: Context, layer: Layer, directory: str, entry: Node) -> Variables:
+    """The variables that an included file sees: the outer ones, then those of its own env files."""
+    given = texts(entry.get("env_file"), entry)
+    paths: list[tuple[str, Node]] = []
+    for node in given:
+        if node.value == "/dev/null":
+            continue
+        path = layer.find(node.value)
+        if not os.path.isfile(path):
+            raise refusal(node, "env-file-missing", f"the env file {node.value} does not exist, or is no file")
+        paths.append((path, node))
+    default = os.path.join(directory, ".env")
+    if not given and os.path.isfile(default):
+        paths.append((default, entry))
+    values: dict[str, str] = {}
+    places: dict[str, str] = {}
+    for path, node in paths:
+        try:
+            read_env_file(context, path, layer.variables.values, values, places)
+        except (OSError, dotenv.BadLine) as error:
+            raise refusal(node, "env-file-syntax", f"{context.shown(path)}: {error}") from None
+    return layer.variables.under(values, places)
+
+
+def read_env_file(
+    context: Context, path: str, outer: dict[str, str], values: dict[str, str], places: dict[str, str]
+) -> None:
+    """The settings of one file into `values`, and where they stand into `places`. Raises OSError and BadLine."""
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        text = file.read()
+
+    def lookup(name: str) -> str | None:
+        return outer[name] if name in outer else values.get(name)
+
+    for name, setting in dotenv.parse(text, lookup).items():
+        values[name] = setting.value
+        places[name] = f"{context.shown(path)}:{setting.line}"
+
+
+def import_resources(source: Node, target: Node, entry: Node) -> None:
+    """What the included project defines, into this one; the same name twice is a conflict unless both are equal."""
+    for kind in SECTIONS:
+        section = source.value.get(kind)
+        if section is None or type(section.value) is not dict:
+            continue
+        own = target.value.get(kind)
+        if own is None or type(own.value) is not dict:
+            own = target.value[kind] = section.at({})
+        for name, resource in section.value.items():
+            there = own.value.get(name)
+            if there is None:
+                own.value[name] = resource
+            elif not equal(there, resource):
+                raise conflict(kind, name, there, resource, entry)
+
+
+def conflict(kind: str, name: str, there: Node, resource: Node, entry: Node) -> Refusal:
+    related = [
+        Related(message, span)
+        for message, span in (("included from here", entry.span), ("the included one", resource.key_span))
+        if span is not None
+    ]
+    message = f"{kind}.{name} is defined here and by an included file too"
+    hint = "name it differently, or override the included one in a second -f file"
+    return refusal(there.key_span, "include-conflict", message, hint, related)

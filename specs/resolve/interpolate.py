@@ -1,0 +1,118 @@
+"""Variables into values, text into flags and numbers. Makes the copy of the tree that later phases may change: anchors
+are no longer shared after it. Keys are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from specs.node import Node, Variable
+from specs.resolve.casts import CASTS, LEGACY, Uncastable, to_flag
+from specs.resolve.refusal import Refusal, refusal
+from specs.resolve.template import Invalid, Missing, substitute
+from specs.source import Report
+
+# More nodes than this from anchors alone, and the file is a bomb: Compose itself would need seconds and gigabytes.
+MAX_NODES = 2_000_000
+
+
+@dataclass(slots=True)
+class Variables:
+    """The values that interpolation sees, and where each was set (`environment`, `.env:3`)."""
+
+    values: dict[str, str]
+    places: dict[str, str] = field(default_factory=dict)
+
+    def lookup(self, name: str) -> str | None:
+        return self.values.get(name)
+
+    def where(self, name: str) -> str | None:
+        return self.places.get(name, "environment") if name in self.values else None
+
+    def under(self, more: dict[str, str], places: dict[str, str]) -> Variables:
+        """A copy with more values, that fill gaps only."""
+        return Variables(more | self.values, places | self.places)
+
+
+class Interpolation:
+    """One pass over one document."""
+
+    def __init__(self, variables: Variables, report: Report, *, strict: bool, enabled: bool = True) -> None:
+        self.variables = variables
+        self.report = report
+        self.strict = strict
+        self.enabled = enabled
+        self.warned: set[str] = set()
+        self.count = 0
+        self.failed = False
+
+    def document(self, root: Node) -> Node:
+        return self.copy(root, CASTS)
+
+    def copy(self, node: Node, casts: dict[str, Any] | None) -> Node:
+        value = node.value
+        kind = type(value)
+        if kind is str:
+            if self.enabled and (casts is not None or "$" in value):
+                return self.text(node, value, casts)
+        elif kind is dict:
+            self.count += len(value)
+            if casts is None:
+                value = {name: self.copy(child, None) for name, child in value.items()}
+            else:
+                rest = casts.get("*")
+                value = {name: self.copy(child, casts.get(name, rest)) for name, child in value.items()}
+        elif kind is list:
+            self.count += len(value)
+            inner = None if casts is None else casts.get("*")
+            value = [self.copy(child, inner) for child in value]
+        if self.count > MAX_NODES:
+            raise refusal(node, "alias-bomb", "the anchors of this file make it too large")
+        new = Node(value, node.start, node.end, node.key)
+        new.tag = node.tag
+        return new
+
+    def text(self, node: Node, value: str, casts: dict[str, Any] | None) -> Node:
+        new = Node(value, node.start, node.end, node.key)
+        new.tag = node.tag
+        if "$" in value:
+            used: list[Variable] = []
+            try:
+                new.value = substitute(value, self.noting(used), lambda name: self.unset(name, node))
+            except Invalid as error:
+                self.fail(refusal(node, "bad-variable", str(error)))
+            except Missing as error:
+                self.fail(refusal(node, "missing-variable", str(error), f"set {error.name}, or give it a default"))
+            new.variables = tuple(dict.fromkeys(used))
+        if casts is not None and (cast := casts.get("")) is not None:
+            try:
+                new.value = cast(new.value)
+            except Uncastable as error:
+                self.fail(refusal(new, "wrong-type", str(error)))
+            else:
+                if cast is to_flag and value.lower() in LEGACY:
+                    message = f'"{value}" is read as {str(new.value).lower()}; write {str(new.value).lower()}'
+                    self.report.warning("legacy-boolean", message, new.span)
+        return new
+
+    def noting(self, used: list[Variable]) -> Callable[[str], str | None]:
+        def lookup(name: str) -> str | None:
+            used.append(Variable(name, self.variables.where(name)))
+            return self.variables.values.get(name)
+
+        return lookup
+
+    def unset(self, name: str, node: Node) -> None:
+        message = f"the variable {name} is not set"
+        if self.strict:
+            self.report.error("unset-variable", message, node.span, hint=f"set it, or write ${{{name}:-default}}")
+            self.failed = True
+        elif name not in self.warned:
+            self.warned.add(name)
+            self.report.warning("unset-variable", f"{message}; it counts as empty", node.span)
+
+    def fail(self, error: Refusal) -> None:
+        self.report.diagnostics.append(error.diagnostic)
+        self.failed = True

@@ -1,0 +1,252 @@
+"""What a value may look like, as data: the schema of the language. One Shape checks nodes and describes itself as JSON
+Schema. All choices of Compose are told apart by the type of the value, so a Shape is a table from type to check.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from typing import Any
+
+from specs.node import Node, Timestamp
+
+NAMES: dict[type, str] = {
+    str: "a string",
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "a mapping",
+    type(None): "null",
+    Timestamp: "a date",
+}
+
+
+class Fault:
+    """What is wrong with a node: at its key when `at_key`. `path` is filled in from the inside out."""
+
+    __slots__ = ("at_key", "code", "hint", "message", "node", "path")
+
+    def __init__(self, node: Node, code: str, message: str, hint: str | None = None, at_key: bool = False) -> None:
+        self.node = node
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.at_key = at_key
+        self.path: list[str] = []
+
+
+Check = Callable[[Node], list[Fault] | None]
+
+
+class Shape:
+    """`checks` maps the type of a value to its check, or to None where any value of that type will do."""
+
+    __slots__ = ("checks", "schema")
+
+    def __init__(self, checks: dict[type, Check | None], schema: dict[str, Any]) -> None:
+        self.checks = checks
+        self.schema = schema
+
+    def check(self, node: Node) -> list[Fault] | None:
+        """The faults of a node, or None."""
+        kind = type(node.value)
+        try:
+            check = self.checks[kind]
+        except KeyError:
+            return [self.mistyped(node)]
+        return None if check is None else check(node)
+
+    def mistyped(self, node: Node) -> Fault:
+        wanted = " or ".join(dict.fromkeys(NAMES[kind] for kind in self.checks if kind in NAMES))
+        return Fault(node, "wrong-type", f"must be {wanted}, not {NAMES.get(type(node.value), 'this')}")
+
+
+def integral(node: Node) -> list[Fault] | None:
+    if node.value == node.value // 1:
+        return None
+    return [Fault(node, "wrong-type", "must be an integer, not a number with a fraction")]
+
+
+STRING = Shape({str: None}, {"type": "string"})
+BOOLEAN = Shape({bool: None}, {"type": "boolean"})
+INTEGER = Shape({int: None, float: integral}, {"type": "integer"})
+NUMBER = Shape({int: None, float: None}, {"type": "number"})
+NULL = Shape({type(None): None}, {"type": "null"})
+ANY = Shape(dict.fromkeys((str, int, float, bool, list, dict, type(None), Timestamp)), {})
+
+
+def either(*shapes: Shape) -> Shape:
+    """One of several shapes, told apart by type."""
+    checks: dict[type, Check | None] = {}
+    for shape in shapes:
+        checks |= shape.checks
+    simple = all(set(shape.schema) == {"type"} and isinstance(shape.schema["type"], str) for shape in shapes)
+    if simple:
+        return Shape(checks, {"type": [shape.schema["type"] for shape in shapes]})
+    return Shape(checks, {"oneOf": [shape.schema for shape in shapes]})
+
+
+def words(*allowed: str) -> Shape:
+    """A string out of a closed list."""
+    choices = frozenset(allowed)
+
+    def check(node: Node) -> list[Fault] | None:
+        if node.value in choices:
+            return None
+        close = get_close_matches(node.value, allowed, 1)
+        hint = f'did you mean "{close[0]}"?' if close else None
+        listed = ", ".join(allowed)
+        return [Fault(node, "not-allowed", f"{node.value!r} is not one of {listed}", hint)]
+
+    return Shape({str: check}, {"type": "string", "enum": list(allowed)})
+
+
+def matching(pattern: str, what: str) -> Shape:
+    """A string in which the pattern is found."""
+    compiled = re.compile(pattern)
+
+    def check(node: Node) -> list[Fault] | None:
+        if compiled.search(node.value):
+            return None
+        return [Fault(node, "bad-format", f"{node.value!r} is not {what}")]
+
+    return Shape({str: check}, {"type": "string", "pattern": pattern})
+
+
+def between(low: int, high: int | None = None) -> Shape:
+    """An integer in a range, ends included."""
+    bounds = {"minimum": low} if high is None else {"minimum": low, "maximum": high}
+    where = f"at least {low}" if high is None else f"between {low} and {high}"
+
+    def check(node: Node) -> list[Fault] | None:
+        if type(node.value) is float and (wrong := integral(node)):
+            return wrong
+        if node.value < low or (high is not None and node.value > high):
+            return [Fault(node, "out-of-range", f"must be {where}, not {node.value}")]
+        return None
+
+    return Shape({int: check, float: check}, {"type": "integer", **bounds})
+
+
+def each(item: Shape, *, unique: bool = False) -> Shape:
+    """A list of items of one shape."""
+    checks = item.checks
+
+    def check(node: Node) -> list[Fault] | None:
+        faults: list[Fault] | None = None
+        for index, child in enumerate(node.value):
+            kind = type(child.value)
+            if kind not in checks:
+                found: list[Fault] | None = [item.mistyped(child)]
+            else:
+                inner = checks[kind]
+                found = None if inner is None else inner(child)
+            if found:
+                faults = add(faults, found, str(index))
+        if unique and len(node.value) > 1 and (repeated := repetition(node.value)):
+            faults = add(faults, [repeated], None)
+        return faults
+
+    schema: dict[str, Any] = {"type": "array", "items": item.schema}
+    return Shape({list: check}, schema | ({"uniqueItems": True} if unique else {}))
+
+
+def repetition(items: list[Node]) -> Fault | None:
+    """The first item that stands a second time."""
+    seen: dict[Any, int] = {}
+    for index, item in enumerate(items):
+        key = identity(item)
+        first = seen.setdefault(key, index)
+        if first != index:
+            return Fault(item, "repeated-item", f"items {first + 1} and {index + 1} of the list are equal")
+    return None
+
+
+def identity(node: Node) -> Any:
+    value = node.value
+    if type(value) is list:
+        return ("list", *(identity(child) for child in value))
+    if type(value) is dict:
+        return frozenset((key, identity(child)) for key, child in value.items())
+    return ("bool", value) if type(value) is bool else value
+
+
+def keyed(pattern: str, item: Shape, *, strict: bool = True) -> Shape:
+    """A mapping from names of the user's choice to one shape; without `strict`, other names may hold anything."""
+    compiled = re.compile(pattern).search
+    checks = item.checks
+    all_match = pattern in {".+", "^.+$"}
+
+    def check(node: Node) -> list[Fault] | None:
+        faults: list[Fault] | None = None
+        for name, child in node.value.items():
+            if not (name if all_match else compiled(name)):
+                if strict:
+                    wrong = Fault(child, "bad-name", f"{name!r} is no name that Compose allows here", at_key=True)
+                    faults = add(faults, [wrong], name)
+                continue
+            kind = type(child.value)
+            if kind not in checks:
+                found: list[Fault] | None = [item.mistyped(child)]
+            else:
+                inner = checks[kind]
+                found = None if inner is None else inner(child)
+            if found:
+                faults = add(faults, found, name)
+        return faults
+
+    schema: dict[str, Any] = {"type": "object", "patternProperties": {pattern: item.schema}}
+    return Shape({dict: check}, schema | ({"additionalProperties": False} if strict else {}))
+
+
+def fields(
+    table: dict[str, Shape], *, required: Iterable[str] = (), extensions: bool = True, closed: bool = True
+) -> Shape:
+    """A mapping with known keys; `extensions` allows x-*."""
+    needed = tuple(required)
+    tables = {name: shape.checks for name, shape in table.items()}
+
+    def check(node: Node) -> list[Fault] | None:
+        faults: list[Fault] | None = None
+        for name, child in node.value.items():
+            checks = tables.get(name)
+            if checks is None:
+                if closed and not (extensions and name.startswith("x-")):
+                    faults = add(faults, [unknown_key(child, name, table)], name)
+                continue
+            kind = type(child.value)
+            if kind not in checks:
+                found: list[Fault] | None = [table[name].mistyped(child)]
+            else:
+                inner = checks[kind]
+                found = None if inner is None else inner(child)
+            if found:
+                faults = add(faults, found, name)
+        for name in needed:
+            if name not in node.value:
+                faults = add(faults, [Fault(node, "missing-key", f"needs the key {name!r}", at_key=True)], None)
+        return faults
+
+    schema: dict[str, Any] = {"type": "object", "properties": {n: shape.schema for n, shape in table.items()}}
+    if needed:
+        schema["required"] = list(needed)
+    if closed:
+        schema["additionalProperties"] = False
+    if extensions:
+        schema["patternProperties"] = {"^x-": {}}
+    return Shape({dict: check}, schema)
+
+
+def unknown_key(child: Node, name: str, table: Iterable[str]) -> Fault:
+    close = get_close_matches(name, list(table), 1, 0.6)
+    hint = f'did you mean "{close[0]}"?' if close else "a key of your own starts with x-"
+    return Fault(child, "unknown-key", f"{name!r} is not a key that Compose knows here", hint, at_key=True)
+
+
+def add(faults: list[Fault] | None, found: list[Fault], step: str | None) -> list[Fault]:
+    if step is not None:
+        for fault in found:
+            fault.path.append(step)
+    return found if faults is None else faults + found

@@ -1,0 +1,1 @@
+"""Nodes as typed values: field by field, in the order in which Compose writes them."""
