@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from engine.api.capabilities import Capabilities, Kind
 from engine.api.errors import EngineError, NotFound
-from engine.api.system import Info, Ping, Version
 from engine.client.calls import Calls
+
+if TYPE_CHECKING:
+    # For annotations only, as in the rooms.
+    from engine.api.system import Info, Ping, Version
 
 # No container or image has this name; a route that is there says so in its own words.
 NOBODY = "rorqual-asks-whether-this-call-is-served"

@@ -7,21 +7,8 @@ import json
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from engine.api.containers import (
-    ContainerCreate,
-    ContainerCreated,
-    ContainerInspect,
-    ContainersPruned,
-    ContainerSummary,
-    ContainerUpdate,
-    FilesystemChange,
-    PathStat,
-    Top,
-    WaitCondition,
-    WaitResult,
-)
 from engine.api.errors import NotImplementedByEngine, SystemFailure
 from engine.api.frames import Multiplexed, Raw
 from engine.client.calls import Calls, Filters, filters_of, name_in_path
@@ -29,10 +16,27 @@ from engine.client.faults import parse
 from engine.client.streams import Frames, Hijacked, JsonLines, Pieces
 from engine.http.message import Response
 
-# Inside the classes, `list` is the call.
-Summaries: TypeAlias = list[ContainerSummary]
-Changes: TypeAlias = list[FilesystemChange]
-Warnings: TypeAlias = list[str]
+if TYPE_CHECKING:
+    # For annotations only: making the shapes' classes costs 10 ms.
+    from engine.api.containers import (
+        ContainerCreate,
+        ContainerCreated,
+        ContainerInspect,
+        ContainersPruned,
+        ContainerSummary,
+        ContainerUpdate,
+        FilesystemChange,
+        PathStat,
+        Top,
+        WaitCondition,
+        WaitResult,
+    )
+
+    # Inside the classes, `list` is the call.
+    Summaries: TypeAlias = list[ContainerSummary]
+    Changes: TypeAlias = list[FilesystemChange]
+    Warnings: TypeAlias = list[str]
+
 STAT_HEADER = "x-docker-container-path-stat"
 
 

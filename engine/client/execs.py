@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
-from engine.api.containers import ExecCreate, ExecInspect
 from engine.api.frames import Multiplexed, Raw
 from engine.client.calls import Calls, name_in_path
 from engine.client.streams import Hijacked
+
+if TYPE_CHECKING:
+    # For annotations only: making the shapes' classes costs 10 ms.
+    from engine.api.containers import ExecCreate, ExecInspect
 
 
 class ExecReader:

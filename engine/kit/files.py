@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 
@@ -13,7 +12,8 @@ def atomic_write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     The folder must exist. A symbolic link at `path` is followed: the file that it names is replaced.
     """
     target = path.resolve()
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    name = f"{target.parent}/.{target.name}.{os.urandom(6).hex()}"
+    handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
