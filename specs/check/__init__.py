@@ -1,0 +1,53 @@
+"""What must hold between the parts of a resolved project: one function a rule, every fault at once.
+
+Runs on the typed values of the active services and on the merged nodes, which know the places. What Compose's own
+consistency check refuses is an error here, and nothing else is; what only we notice is a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from specs.check import agreement, cycles, names, references, replicas
+from specs.check.subject import Rule, Subject
+from specs.node import Node
+from specs.source import Report
+
+RULES: tuple[Rule, ...] = (
+    agreement.has_an_image,
+    agreement.one_dockerfile,
+    references.build_contexts,
+    agreement.platform_is_built,
+    agreement.network_mode_or_networks,
+    references.networks,
+    agreement.health_test_has_a_kind,
+    references.dependencies,
+    references.volumes,
+    references.build_secrets,
+    references.configs,
+    references.models,
+    references.secrets,
+    agreement.limits_agree,
+    agreement.counts_are_not_negative,
+    agreement.one_container_one_name,
+    agreement.watch_has_a_target,
+    agreement.targets_are_mounted_once,
+)
+
+
+def check(
+    values: Mapping[str, Any], root: Node, report: Report, *, disabled: Mapping[str, Collection[str]] | None = None
+) -> None:
+    """Append every fault to the report. `disabled`: services out of every active profile → their profiles.
+
+    `values` has `services`, `networks`, `volumes`, `secrets`, `configs`, `models`: name → typed fields.
+    """
+    subject = Subject(values, root, report, disabled or {})
+    for name, service in subject.services.items():
+        for rule in RULES:
+            rule(subject, name, service)
+    names.container_names_differ(subject)
+    agreement.container_names_are_unique(subject)
+    cycles.no_cycles(subject)
+    replicas.fixed_ports(subject)

@@ -1,0 +1,114 @@
+"""Names that a service uses must be defined: services, networks, volumes, secrets, configs, models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from specs.check.subject import Service, Subject
+from specs.source import Span
+
+SERVICE_PREFIX = "service:"
+
+
+def unknown(
+    subject: Subject, service: str, kind: str, name: str, span: Span | None, *, verb: str, known: Iterable[str] = ()
+) -> None:
+    """One undefined name: `kind` is the section that lacks it."""
+    noun = kind.removesuffix("s")
+    subject.report.error(
+        f"unknown-{noun}",
+        f'service "{service}" {verb} "{name}", which is not defined',
+        span,
+        hint=subject.suggestion(kind, name, known or subject.section(kind)),
+    )
+
+
+def dependencies(subject: Subject, name: str, service: Service) -> None:
+    for wanted, dependency in (service.get("depends_on") or {}).items():
+        if wanted in subject.services:
+            continue
+        span = subject.key("services", name, "depends_on", wanted)
+        if wanted in subject.disabled:
+            if (dependency or {}).get("required", True):
+                inactive(subject, name, wanted, span)
+            continue
+        known = sorted({*subject.services, *subject.disabled} - {name})
+        unknown(subject, name, "services", wanted, span, verb="depends on", known=known)
+
+
+def inactive(subject: Subject, name: str, wanted: str, span: Span | None) -> None:
+    profiles = sorted(subject.disabled[wanted])
+    flags = " or ".join(f"--profile {profile}" for profile in profiles)
+    subject.report.error(
+        "inactive-service",
+        f'service "{name}" depends on "{wanted}", which is in no active profile',
+        span,
+        hint=f"add {flags}, or write `required: false` for this dependency" if flags else None,
+        related=subject.related("defined here", "services", wanted),
+    )
+
+
+def build_contexts(subject: Subject, name: str, service: Service) -> None:
+    contexts = (service.get("build") or {}).get("additional_contexts") or {}
+    for context, place in contexts.items():
+        if not place.startswith(SERVICE_PREFIX):
+            continue
+        wanted = place.removeprefix(SERVICE_PREFIX)
+        span = subject.at("services", name, "build", "additional_contexts", context)
+        if wanted not in subject.services:
+            unknown(subject, name, "services", wanted, span, verb="builds from")
+        elif not subject.services[wanted].get("build"):
+            subject.report.error(
+                "not-built",
+                f'service "{name}" builds from "{wanted}", which has no build',
+                span,
+                hint=f'write docker-image://IMAGE to use an image, or give "{wanted}" a build',
+                related=subject.related("defined here", "services", wanted),
+            )
+
+
+def networks(subject: Subject, name: str, service: Service) -> None:
+    for wanted in service.get("networks") or {}:
+        if wanted not in subject.section("networks"):
+            span = subject.key("services", name, "networks", wanted)
+            unknown(subject, name, "networks", wanted, span, verb="is attached to network")
+
+
+def volumes(subject: Subject, name: str, service: Service) -> None:
+    for index, mount in enumerate(service.get("volumes") or ()):
+        source = mount.get("source")
+        if mount.get("type") == "volume" and source and source not in subject.section("volumes"):
+            unknown(subject, name, "volumes", source, source_of(subject, name, index), verb="mounts volume")
+
+
+def source_of(subject: Subject, name: str, index: int) -> Span | None:
+    return subject.at("services", name, "volumes", index, "source")
+
+
+def build_secrets(subject: Subject, name: str, service: Service) -> None:
+    build = service.get("build") or {}
+    files(subject, name, build.get("secrets"), "secrets", "services", name, "build", "secrets")
+
+
+def secrets(subject: Subject, name: str, service: Service) -> None:
+    files(subject, name, service.get("secrets"), "secrets", "services", name, "secrets")
+
+
+def configs(subject: Subject, name: str, service: Service) -> None:
+    files(subject, name, service.get("configs"), "configs", "services", name, "configs")
+
+
+def files(subject: Subject, name: str, references: Any, kind: str, *path: str) -> None:
+    for index, reference in enumerate(references or ()):
+        wanted = reference.get("source", "")
+        if wanted not in subject.section(kind):
+            span = subject.at(*path, index, "source")
+            unknown(subject, name, kind, wanted, span, verb=f"uses {kind.removesuffix('s')}")
+
+
+def models(subject: Subject, name: str, service: Service) -> None:
+    for wanted in service.get("models") or {}:
+        if wanted not in subject.section("models"):
+            span = subject.key("services", name, "models", wanted)
+            unknown(subject, name, "models", wanted, span, verb="uses model")
