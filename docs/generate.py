@@ -1,0 +1,94 @@
+"""Writes the parts of the manual that the code knows better: the reference of the command line.
+
+`python docs/generate.py` writes them; a test holds that they are as it would write them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from engine.cli.main import COMMANDS, make_app
+
+REFERENCE = Path(__file__).parent / "reference" / "cli.md"
+HEAD = """# Command line
+
+Written from the commands themselves. Project and engine flags are taken before the command, as Compose has it, and
+after it.
+"""
+
+
+def reference() -> str:
+    """The whole page, every command by its group."""
+    parts = [HEAD]
+    shared: dict[str, list[Any]] = {}
+    for panel in dict.fromkeys(command.panel for command in COMMANDS.values()):
+        parts.append(f"\n## {panel}\n")
+        for name, entry in COMMANDS.items():
+            if entry.panel == panel and not entry.hidden:
+                command = command_named(name)
+                parts += section(name, command, shared)
+    for panel, options in shared.items():
+        parts.append(f"\n## {panel} flags\n")
+        parts += table(options)
+    return "\n".join(parts) + "\n"
+
+
+def command_named(name: str) -> Any:
+    group: Any = typer.main.get_command(make_app(name))
+    return group.commands[name]
+
+
+def section(name: str, command: Any, shared: dict[str, list[Any]], depth: str = "###") -> list[str]:
+    words = [f"\n{depth} rorqual {name}\n", (command.help or "").strip().replace("\n\n", "\n"), ""]
+    subcommands = getattr(command, "commands", None)
+    if subcommands:
+        for inner, subcommand in subcommands.items():
+            words += section(f"{name} {inner}", subcommand, shared, f"{depth}#")
+        return words
+    arguments = " ".join(usage(param) for param in command.params if param.param_type_name == "argument")
+    words += ["```", f"rorqual {name} [OPTIONS] {arguments}".rstrip(), "```", ""]
+    own = []
+    for param in command.params:
+        panel = getattr(param, "rich_help_panel", None)
+        if param.param_type_name != "option" or param.name == "help" or getattr(param, "hidden", False):
+            continue
+        if panel in {"Project", "Engine"}:
+            known = shared.setdefault(panel, [])
+            # the fullest spelling: a command may have claimed a short flag for itself
+            others = [option for option in known if option.name != param.name]
+            here = [option for option in known if option.name == param.name]
+            shared[panel] = [*others, max([*here, param], key=lambda option: len(option.opts))]
+        else:
+            own.append(param)
+    return words + (table(own) if own else [])
+
+
+def usage(param: Any) -> str:
+    word = (param.metavar or param.name or "").upper().strip("[]").removesuffix("...").strip("[]")
+    many = "..." if param.nargs != 1 else ""
+    return f"{word}{many}" if param.required else f"[{word}{many}]"
+
+
+def table(options: list[Any]) -> list[str]:
+    rows = ["| flag | meaning |", "|---|---|"]
+    for option in options:
+        flags = ", ".join(f"`{flag}`" for flag in (*option.opts, *option.secondary_opts))
+        variable = f" (`${option.envvar}`)" if getattr(option, "envvar", None) else ""
+        rows.append(f"| {flags} | {(option.help or '').replace('|', chr(92) + '|')}{variable} |")
+    return rows
+
+
+def main() -> None:
+    # help texts must not be wrapped to some terminal
+    os.environ["COLUMNS"] = "200"
+    REFERENCE.write_text(reference(), encoding="utf-8")
+    print(f"wrote {REFERENCE}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
