@@ -48,6 +48,7 @@ def check(
         for rule in RULES:
             rule(subject, name, service)
     names.container_names_differ(subject)
+    references.secrets_have_a_source(subject)
     agreement.container_names_are_unique(subject)
     cycles.no_cycles(subject)
     replicas.fixed_ports(subject)

@@ -112,3 +112,15 @@ def models(subject: Subject, name: str, service: Service) -> None:
         if wanted not in subject.section("models"):
             span = subject.key("services", name, "models", wanted)
             unknown(subject, name, "models", wanted, span, verb="uses model")
+
+
+def secrets_have_a_source(subject: Subject) -> None:
+    """Every secret, used or not, comes from somewhere: Compose takes no driver's word for it."""
+    for name, secret in subject.section("secrets").items():
+        if not any(secret.get(key) for key in ("external", "file", "environment")):
+            subject.report.error(
+                "missing-key",
+                f'secret "{name}" has neither a file nor an environment variable to come from',
+                subject.key("secrets", name),
+                hint="add `file: PATH` or `environment: VARIABLE`, or `external: true` when it exists already",
+            )
