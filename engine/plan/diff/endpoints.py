@@ -46,7 +46,8 @@ def diff_endpoints(desired: DesiredContainer, live: LiveContainer) -> list[Endpo
 
 
 def setting_changes(name: str, want: Endpoint, have: Endpoint, live: LiveContainer) -> Iterator[FieldChange]:
-    own = {live.name, live.id[:12]}
+    # the engine itself adds the short id and the host name
+    own = {live.name, live.id[:12], live.inspect["Config"].get("Hostname")}
     old, new = set(have.get("Aliases") or ()) - own, set(want.get("Aliases") or ()) - own
     if old != new:
         yield FieldChange(f"networks.{name}.aliases", sorted(old), sorted(new))

@@ -1,0 +1,112 @@
+"""A run killed right after any of its calls leaves a host that the next run converges, with no litter.
+
+`make test` takes a fixed sample of the moments; RORQUAL_CHAOS=1 (`make chaos`) takes every one.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engines import RunningEngine
+from tests.faults import Relay
+from tests.workshop import RORQUAL, Workshop
+
+pytestmark = pytest.mark.root
+
+FILE = """
+services:
+  db:
+    image: {image}
+    command: sleep 1000
+    init: true
+    environment: {{REVISION: "{revision}"}}
+    healthcheck: {{test: [CMD, "true"], interval: 1s}}
+    volumes: ["data:/data", "/anonymous"]
+    networks: [back]
+  web:
+    image: {image}
+    command: sleep 1000
+    init: true
+    scale: {scale}
+    environment: {{REVISION: "{revision}"}}
+    depends_on: {{db: {{condition: service_healthy}}}}
+    networks: [front, back]
+    secrets: [key]
+networks: {{front: {{labels: {{revision: "{revision}"}}}}, back: }}
+volumes: {{data: }}
+secrets: {{key: {{environment: KEY}}}}
+"""
+SAMPLE = 6
+
+
+@pytest.fixture
+def shop(tmp_path: Path, docker_engine: RunningEngine) -> Iterator[Workshop]:
+    with Workshop(tmp_path, docker_engine, "crash", environment={"KEY": "k"}) as workshop:
+        yield workshop
+
+
+def write(shop: Workshop, revision: int, scale: int = 2) -> None:
+    shop.write(FILE.format(image=shop.engine.image, revision=revision, scale=scale))
+
+
+def moments(count: int) -> list[int]:
+    """The calls after which to die, from 1."""
+    if os.environ.get("RORQUAL_CHAOS"):
+        return list(range(1, count + 1))
+    return sorted(random.Random(20).sample(range(1, count + 1), min(SAMPLE, count)))
+
+
+def killed(shop: Workshop, fatal: int | None, *words: str) -> Relay:
+    relay = Relay(shop.engine.socket, shop.folder / "relay.sock", fatal)
+    environment = {"COMPOSE_PROJECT_NAME": shop.name, "KEY": "k"}
+    done = relay.run(["env", *(f"{k}={v}" for k, v in environment.items()), RORQUAL, *words], shop.folder)
+    assert done.returncode == (0 if fatal is None else -9), done.stderr
+    return relay
+
+
+def assert_converged(shop: Workshop, replicas: int) -> None:
+    shop.run("up", "-d")
+    assert shop.plan()["steps"] == []
+    expected = {f"{shop.name}-db-1", *(f"{shop.name}-web-{n}" for n in range(1, replicas + 1))}
+    assert set(shop.containers()) == expected
+    label = f"label=com.docker.compose.project={shop.name}"
+    assert len(shop.docker("network", "ls", "-q", "--filter", label).split()) == 2
+
+
+def test_a_first_up_killed_after_any_call_is_finished_by_the_next(shop: Workshop) -> None:
+    write(shop, 1)
+    count = len(killed(shop, None, "up", "-d").calls)
+    for moment in moments(count):
+        shop.run("down", "-v", "-t", "1")
+        killed(shop, moment, "up", "-d")
+        assert_converged(shop, 2)
+
+
+def test_a_change_killed_after_any_call_is_finished_by_the_next(shop: Workshop) -> None:
+    write(shop, 0)
+    shop.run("up", "-d")
+    write(shop, 1)
+    count = len(killed(shop, None, "up", "-d").calls)
+    for revision, moment in enumerate(moments(count), start=2):
+        write(shop, revision)
+        killed(shop, moment, "up", "-d")
+        assert_converged(shop, 2)
+
+
+def test_a_down_killed_after_any_call_is_finished_by_the_next(shop: Workshop) -> None:
+    write(shop, 1)
+    shop.run("up", "-d")
+    count = len(killed(shop, None, "down", "-v", "-t", "1").calls)
+    for moment in moments(count):
+        shop.run("up", "-d")
+        killed(shop, moment, "down", "-v", "-t", "1")
+        shop.run("down", "-v", "-t", "1")
+        assert shop.containers() == {}
+        label = f"label=com.docker.compose.project={shop.name}"
+        assert shop.docker("network", "ls", "-q", "--filter", label) == ""
+        assert shop.docker("volume", "ls", "-q", "--filter", label) == ""
