@@ -46,12 +46,19 @@ class EngineOptions:
     progress: Annotated[str, typer.Option("--progress", help="auto, tty, plain, json or quiet")] = "auto"
 
 
+def spellings_of(option: Any) -> tuple[str, ...]:
+    """Every spelling of an option. In the Annotated style typer keeps the first one in `default`, to be sorted out."""
+    first = getattr(option, "default", None)
+    rest = getattr(option, "param_decls", None) or ()
+    return (first, *rest) if isinstance(first, str) and first.startswith("-") else tuple(rest)
+
+
 def flags_of(cls: type) -> dict[str, tuple[str, bool]]:
     """Each spelling of each option → its long form, and whether it takes a value."""
     found: dict[str, tuple[str, bool]] = {}
     for name, annotation in inspect.get_annotations(cls, eval_str=True).items():
         kind, option = get_args(annotation)[:2]
-        for spelling in option.param_decls:
+        for spelling in spellings_of(option):
             found[spelling] = (f"--{name.replace('_', '-')}", kind is not bool)
     return found
 
@@ -91,13 +98,13 @@ def names_of(cls: type) -> list[str]:
 
 
 def spellings(annotation: Any) -> tuple[str, ...]:
-    return tuple(s for extra in get_args(annotation)[1:] for s in getattr(extra, "param_decls", None) or ())
+    return tuple(s for extra in get_args(annotation)[1:] for s in spellings_of(extra))
 
 
 def parameter(cls: type, name: str, claimed: set[str]) -> inspect.Parameter:
     annotation = inspect.get_annotations(cls, eval_str=True)[name]
     kind, option = get_args(annotation)[:2]
-    left = [s for s in option.param_decls if s not in claimed]
+    left = [s for s in spellings_of(option) if s not in claimed]
     again = typer.Option(*left, help=option.help, rich_help_panel=PANELS[cls])
     default = next(field.default for field in fields(cls) if field.name == name)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, again])
