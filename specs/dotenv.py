@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from specs.resolve.template import Invalid, Lookup, Missing, substitute
@@ -28,17 +28,18 @@ class BadLine(ValueError):
         super().__init__(message)
 
 
-def parse(text: str, lookup: Lookup) -> dict[str, Setting]:
-    """All settings of a file. `lookup` is asked before what the file has set itself. Raises BadLine."""
+def parse(text: str, lookup: Lookup, before: Mapping[str, str] | None = None) -> dict[str, Setting]:
+    """All settings of a file. `lookup` is asked first, then the file, then what stood `before`. Raises BadLine."""
+    earlier = before or {}
     found: dict[str, Setting] = {}
     rest = text.removeprefix("\ufeff").replace("\r\n", "\n")
     total = rest.count("\n")
 
     def known(name: str) -> str | None:
         value = lookup(name)
-        if value is None and name in found:
-            value = found[name].value
-        return value
+        if value is not None:
+            return value
+        return found[name].value if name in found else earlier.get(name)
 
     while rest := statement(rest):
         line = total - rest.count("\n") + 1

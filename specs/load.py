@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from specs.check import check as check_parts
+from specs.depth import deep
 from specs.discover import Found, discover
 from specs.node import Node, plain
 from specs.read import Unreadable
@@ -138,9 +140,10 @@ def load(request: Request) -> Loaded:
     collecting = gc.isenabled()
     gc.disable()
     try:
-        for phase in PHASES:
-            phase(loading)
-            stop_on_errors(context)
+        with deep():
+            for phase in PHASES:
+                phase(loading)
+                stop_on_errors(context)
     except Refusal as error:
         report.diagnostics.append(error.diagnostic)
     except Unreadable as error:
@@ -210,10 +213,21 @@ def type_values(it: Loading) -> None:
     values["environment"] = it.files.variables.values
     values["profiles"] = [profile for profile in it.profiles if profile]
     extensions = {key: plain(node) for key, node in top.items() if key.startswith("x-")}
+    for key, value in extensions.items():
+        if not finite(value):
+            raise refusal(top[key], "not-a-number", f"{key} holds infinity or NaN, which JSON has no way to write")
     values[EXTENSIONS] = extensions
     if "images" in top:
         values["images"] = plain(top["images"])
     it.loaded.values = values
+
+
+def finite(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(finite, value.values()))
+    if isinstance(value, list):
+        return all(map(finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def apply_profiles(it: Loading) -> None:

@@ -89,7 +89,8 @@ def plain(node: Node) -> Any:
     if type(value) is dict:
         return {key: plain(child) for key, child in value.items()}
     if type(value) is list:
-        return [plain(child) for child in value]
+        # an empty list in an extension is null to Compose
+        return [plain(child) for child in value] or None
     return value
 
 

@@ -1,11 +1,13 @@
-"""A project as Compose prints it: JSON in Go's order and dress. The hashes of a project's objects are made of it too."""
+"""A project as Compose prints it: JSON in Go's order and dress. Hashes are made of it too."""
 
 from __future__ import annotations
 
 from json.encoder import encode_basestring
 from typing import Any
 
-from specs.scalars import json_number
+from specs.depth import deep
+from specs.node import Timestamp
+from specs.scalars import json_number, rfc3339
 from specs.typed.kinds import EXTENSIONS
 from specs.typed.service import SECTIONS, SERVICE_KIND
 
@@ -34,17 +36,15 @@ def json_values(values: dict[str, Any]) -> dict[str, Any]:
 def json_text(value: Any, *, escape: bool = True) -> str:
     """Indented JSON as Go writes it: maps of names sorted, < > & escaped, every $ doubled."""
     parts: list[str] = []
-    write(value, parts, "\n", STRUCTS)
+    with deep():
+        write(value, parts, "\n")
     text = "".join(parts)
     text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     text = text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     return text.replace("$", "$$") if escape else text
 
 
-STRUCTS: Any = None
-
-
-def write(value: Any, parts: list[str], indent: str, _: Any) -> None:
+def write(value: Any, parts: list[str], indent: str) -> None:
     kind = type(value)
     if kind is str:
         parts.append(encode_basestring(value))
@@ -58,8 +58,8 @@ def write(value: Any, parts: list[str], indent: str, _: Any) -> None:
         parts.append("true" if value else "false")
     elif kind is float:
         parts.append(json_number(value))
-    elif isinstance(value, str):
-        parts.append(encode_basestring(value))
+    elif isinstance(value, Timestamp):
+        parts.append(encode_basestring(rfc3339(value)))
     else:
         parts.append(str(value))
 
@@ -77,7 +77,7 @@ def write_mapping(value: dict[str, Any], parts: list[str], indent: str) -> None:
         if type(item) is str:
             parts.append(encode_basestring(item))
         else:
-            write(item, parts, inner, None)
+            write(item, parts, inner)
         separator = "," + inner
     parts.append(indent + "}")
 
@@ -90,6 +90,6 @@ def write_list(value: list[Any], parts: list[str], indent: str) -> None:
     separator = "[" + inner
     for item in value:
         parts.append(separator)
-        write(item, parts, inner, None)
+        write(item, parts, inner)
         separator = "," + inner
     parts.append(indent + "]")

@@ -1,4 +1,4 @@
-"""YAML → a tree of Nodes with their places. libyaml tokenises (through ruamel.yaml's C extension); the meaning of
+"""YAML → a tree of Nodes with their places. libyaml tokenises (through PyYAML's C extension); the meaning of
 scalars, merge keys and tags is Go's yaml.v3, because that is what Compose reads with. One fault, one Diagnostic.
 """
 
@@ -7,9 +7,9 @@ from __future__ import annotations
 import binascii
 from typing import Any
 
-from _ruamel_yaml import CParser  # type: ignore[import-not-found]
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.events import (
+from yaml._yaml import CParser  # type: ignore[import-untyped]
+from yaml.error import MarkedYAMLError  # type: ignore[import-untyped]
+from yaml.events import (  # type: ignore[import-untyped]
     AliasEvent,
     DocumentEndEvent,
     DocumentStartEvent,
@@ -20,14 +20,14 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
     StreamEndEvent,
 )
-from ruamel.yaml.reader import ReaderError
+from yaml.reader import ReaderError  # type: ignore[import-untyped]
 
 from specs.node import Node, Timestamp
 from specs.scalars import printed, resolve
 from specs.source import Diagnostic, Related, Severity, Span
 
 MAX_BYTES = 32 << 20
-MAX_DEPTH = 512
+MAX_DEPTH = 1000
 STANDARD = "tag:yaml.org,2002:"
 
 
@@ -112,10 +112,10 @@ class Builder:
             if event is None or kind is StreamEndEvent:
                 return found
             if kind is DocumentStartEvent:
-                self.anchors = {}
-                root = self.node(self.next())
-                if root.value is not None:
-                    found.append(root)
+                if event.version not in (None, (1, 1)):
+                    place = mark_span(self.name, event.start_mark)
+                    raise Unreadable("yaml-version", "Compose reads YAML 1.1 only", place)
+                found.append(self.node(self.next()))
                 while type(self.next()) is not DocumentEndEvent:
                     pass
 

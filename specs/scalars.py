@@ -80,6 +80,17 @@ def parse_integer(text: str) -> int | None:
     return value if value < 1 << 64 else None
 
 
+def rfc3339(text: str) -> str:
+    """A YAML timestamp as Go's JSON has it: 2024-1-1 → 2024-01-01T00:00:00Z."""
+    found = TIMESTAMP.fullmatch(text)
+    assert found is not None
+    year, month, day, *rest = found.groups()
+    hour, minute, second, fraction, zone = rest[:5] if rest[0] else (*rest[5:9], "Z")
+    fraction = (fraction or "").rstrip("0").rstrip(".")
+    clock = f"{int(hour or 0):02d}:{int(minute or 0):02d}:{int(second or 0):02d}{fraction}"
+    return f"{year}-{int(month):02d}-{int(day):02d}T{clock}{zone or 'Z'}"
+
+
 def printed(value: Any) -> str:
     """A scalar as Go's fmt.Sprint prints it: 1.50 → 1.5, 1e6 → 1e+06, true → true, null → <nil>."""
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Places in text, and complaints about them: every fault of the language is a Diagnostic, collected, never thrown alone."""
+"""Places in text, and complaints about them: a fault of the language is a Diagnostic, collected, never thrown alone."""
 
 from __future__ import annotations
 

@@ -213,6 +213,8 @@ def ports(node: Node) -> Node:
         if type(item.value) is str:
             found += parse_ports(item)
         elif type(item.value) is int:
+            if item.value == 0:
+                raise refusal(item, "bad-port", "port 0 does not exist")
             found.append(item.at({"target": item}))
         elif type(item.value) is dict:
             found.append(item)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-TRUE = frozenset({"y", "yes", "true", "on", "1"})
-FALSE = frozenset({"n", "no", "false", "off", "0"})
+TRUE = frozenset({"y", "yes", "true", "on"})
+FALSE = frozenset({"n", "no", "false", "off"})
 LEGACY = frozenset({"y", "yes", "on", "n", "no", "off"})
 WHOLE = re.compile(r"[-+]?[0-9]+")
 REAL = re.compile(
@@ -54,7 +54,6 @@ def paths(cast: Cast, *dotted: str) -> list[tuple[str, Cast]]:
 CAST_PATHS = [
     *paths(
         to_whole,
-        *(f"services.*.{kind}.*.mode" for kind in ("configs", "secrets")),
         "services.*.cpu_count",
         "services.*.cpu_period",
         "services.*.cpu_quota",

@@ -31,10 +31,6 @@ def set_defaults(root: Node) -> None:
         for device in device_requests(service):
             if type(device.value) is dict and "count" not in device.value and "device_ids" not in device.value:
                 device.value["count"] = device.at("all")
-        for mount in items(service.value.get("volumes")):
-            bind = mount.value.get("bind") if type(mount.value) is dict else None
-            if bind is not None and type(bind.value) is dict:
-                bind.value.setdefault("create_host_path", bind.at(True))
 
 
 def device_requests(service: Node) -> list[Node]:

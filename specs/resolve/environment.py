@@ -67,20 +67,17 @@ def read_env_file(entry: Node, found: dict[str, str], lookup: Lookup) -> None:
     if style is not None and style.value not in ("", "raw"):
         raise refusal(style, "bad-format", f"{style.value!r} is no format of an env file; there is raw, or none")
     raw = style is not None and style.value == "raw"
-    settings = parse_file(path, path_node, lambda name: found_first(name, lookup, found), raw=raw)
+    settings = parse_file(path, path_node, lookup, found, raw=raw)
     found |= {name: setting.value for name, setting in settings.items()}
 
 
-def found_first(name: str, lookup: Lookup, found: dict[str, str]) -> str | None:
-    value = lookup(name)
-    return found.get(name) if value is None else value
-
-
-def parse_file(path: str, place: Node, lookup: Lookup, *, raw: bool = False) -> dict[str, dotenv.Setting]:
+def parse_file(
+    path: str, place: Node, lookup: Lookup, before: dict[str, str], *, raw: bool = False
+) -> dict[str, dotenv.Setting]:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with open(path, encoding="utf-8", errors="replace", newline="") as file:
             text = file.read()
-        return dotenv.parse_raw(text, lookup) if raw else dotenv.parse(text, lookup)
+        return dotenv.parse_raw(text, lookup) if raw else dotenv.parse(text, lookup, before)
     except OSError as error:
         raise refusal(place, "env-file-unreadable", f"{path}: {error.strerror}") from None
     except dotenv.BadLine as error:
@@ -94,7 +91,7 @@ def service_labels(service: Node, values: dict[str, Any]) -> dict[str, str]:
     for entry in files.value if files is not None else ():
         if not os.path.exists(entry.value):
             raise refusal(entry, "label-file-missing", f"the label file {entry.value} does not exist")
-        settings = parse_file(entry.value, entry, found.get)
+        settings = parse_file(entry.value, entry, found.get, found)
         found |= {name: setting.value for name, setting in settings.items()}
     own: dict[str, str] = values.get("labels", {})
     return found | own

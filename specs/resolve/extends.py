@@ -117,7 +117,7 @@ def services_of(context: Context, layer: Layer, name: str, wanted: Node, file: N
         resets = take_resets(tree)
         apply_resets(resets, root)
         root = merge_mappings(root, tree, RULES)
-        enforce_unique(root)
+        enforce_unique(root, lenient=True)
         canonical(root, context.report)
         enforce_unique(root)
     section = root.value.get("services")

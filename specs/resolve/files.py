@@ -1,4 +1,4 @@
-"""One layer of files into one tree: read, interpolate, extends, include, merge, check, for each document of each file."""
+"""One layer of files into one tree: each document of each file over those before it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def load_document(context: Context, layer: Layer, path: str, document: Node, roo
     apply_resets(resets, root)
     include.apply_include(context, layer, path, tree)
     root = merge_mappings(root, tree, RULES) if root.value else tree
-    enforce_unique(root)
+    enforce_unique(root, lenient=True)
     validate(context, root)
     root.value.pop("version", None)
     canonical(root, context.report)

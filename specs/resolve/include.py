@@ -33,14 +33,18 @@ def apply_include(context: Context, layer: Layer, path: str, tree: Node) -> None
     if type(clause.value) is not list:
         raise refusal(clause, "wrong-type", "include must be a list")
     for entry in clause.value:
-        import_resources(included(context, layer, path, entry), tree, entry)
+        imported = included(context, layer, path, entry)
+        if imported is not None:
+            import_resources(imported, tree, entry)
 
 
-def included(context: Context, layer: Layer, path: str, entry: Node) -> Node:
-    """One entry of `include`, loaded."""
+def included(context: Context, layer: Layer, path: str, entry: Node) -> Node | None:
+    """One entry of `include`, loaded; None where it names no file."""
+    if type(entry.value) not in (str, dict, type(None)):
+        raise refusal(entry, "wrong-type", "an include is a path, or a mapping with one")
     paths = texts(entry if type(entry.value) is str else entry.get("path"), entry)
     if not paths:
-        raise refusal(entry, "missing-key", "an include needs a path")
+        return None
     for each in paths:
         if is_remote(each.value):
             raise no_remote(each)
@@ -64,7 +68,9 @@ def included(context: Context, layer: Layer, path: str, entry: Node) -> Node:
 def folders(layer: Layer, main: str, entry: Node) -> tuple[str, str]:
     """The project directory of an include: as its paths are joined to it, and where it really is."""
     given = entry.get("project_directory")
-    if given is None or not given.value:
+    if given is not None and type(given.value) is int:
+        given = given.at(str(given.value))
+    if given is None or given.value is None or given.value == "":
         return layer.folder_of(layer.find(main)), os.path.dirname(layer.find(main))
     if type(given.value) is not str:
         raise refusal(given, "wrong-type", "project_directory must be a path")
@@ -111,7 +117,7 @@ def read_env_file(
     context: Context, path: str, outer: dict[str, str], values: dict[str, str], places: dict[str, str]
 ) -> None:
     """The settings of one file into `values`, and where they stand into `places`. Raises OSError and BadLine."""
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+    with open(path, encoding="utf-8", errors="replace", newline="") as file:
         text = file.read()
 
     def lookup(name: str) -> str | None:

@@ -41,7 +41,7 @@ class Paths:
         return path if posixpath.isabs(path) or WINDOWS.match(path) else self.join(path)
 
     def context(self, path: str) -> str:
-        if "://" in path or path.startswith("service:") or self.is_remote(path):
+        if path == "" or "://" in path or path.startswith("service:") or self.is_remote(path):
             return path
         path = self.expand_user(path)
         if REMOTE.match(path):

@@ -36,6 +36,8 @@ def parse_ports(node: Node) -> list[Node]:
     found = []
     for offset in range(last - first + 1):
         port: dict[str, Any] = {"mode": "ingress", "target": first + offset, "protocol": protocol}
+        if port["target"] == 0:
+            raise bad_port(node, "port 0 does not exist")
         if ip:
             port["host_ip"] = ip
         if host:

@@ -14,13 +14,13 @@ from specs.scalars import printed
 Index = Callable[[Node], Any]
 
 
-def enforce_unique(root: Node) -> Node:
-    """Apply all rules below the root of a project."""
-    walk(root, UNIQUE)
+def enforce_unique(root: Node, *, lenient: bool = False) -> Node:
+    """Apply all rules below the root of a project. `lenient` leaves a list alone that the schema is yet to refuse."""
+    walk(root, UNIQUE, lenient)
     return root
 
 
-def walk(node: Node, table: dict[str, Any]) -> None:
+def walk(node: Node, table: dict[str, Any], lenient: bool) -> None:
     value = node.value
     if type(value) is not dict:
         return
@@ -31,10 +31,14 @@ def walk(node: Node, table: dict[str, Any]) -> None:
             continue
         if type(child.value) is list:
             index = inner.get("")
-            if index is not None and len(child.value) > 1:
-                child.value = deduplicated(child.value, index)
+            if index is not None and child.value and (len(child.value) > 1 or type(child.value[0].value) is not str):
+                try:
+                    child.value = deduplicated(child.value, index)
+                except (Refusal, TypeError):
+                    if not lenient:
+                        raise
         else:
-            walk(child, inner)
+            walk(child, inner, lenient)
 
 
 def deduplicated(items: list[Node], index: Index) -> list[Node]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from fractions import Fraction
 from typing import Any
 
 from specs.node import Node, Timestamp
@@ -156,12 +157,25 @@ def each(item: Shape, *, unique: bool = False) -> Shape:
 def repetition(items: list[Node]) -> Fault | None:
     """The first item that stands a second time."""
     seen: dict[Any, int] = {}
+    numbers = any(type(item.value) in (int, float) for item in items)
     for index, item in enumerate(items):
         key = identity(item)
+        if numbers and type(key) is str:
+            # Compose's validator takes "80" and 80 for equal, but not "80" and "80.0"
+            key = next((number for number in seen if type(number) in (int, float) and same_number(key, number)), key)
+        elif numbers and type(key) in (int, float):
+            key = next((text for text in seen if type(text) is str and same_number(text, key)), key)
         first = seen.setdefault(key, index)
         if first != index:
             return Fault(item, "repeated-item", f"items {first + 1} and {index + 1} of the list are equal")
     return None
+
+
+def same_number(text: str, number: float) -> bool:
+    try:
+        return (int(text, 0) if text.lower().startswith("0x") else Fraction(text)) == number
+    except (ValueError, ZeroDivisionError, OverflowError):
+        return False
 
 
 def identity(node: Node) -> Any:

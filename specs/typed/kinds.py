@@ -5,6 +5,7 @@ Compose decodes with Go's mapstructure and writes with `omitempty`; each Kind he
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -71,7 +72,7 @@ def whole(node: Node) -> int:
             raise refusal(node, "out-of-range", "is too large a number")
         return value
     if type(value) is float:
-        return int(value)
+        return int(value) if abs(value) < 1 << 63 else -(1 << 63)
     if type(value) is str:
         try:
             return to_whole(value)
@@ -81,10 +82,27 @@ def whole(node: Node) -> int:
 
 
 def natural(node: Node) -> int:
+    if type(node.value) is float and not node.value < 1 << 63:
+        return 1 << 63
     value = whole(node)
     if value < 0:
         raise refusal(node, "out-of-range", "can't be negative")
     return value
+
+
+def narrow(bits: int) -> Decode:
+    """An unsigned number of few bits: Go casts no text to it, and drops the bits above."""
+
+    def decode(node: Node) -> int:
+        if type(node.value) not in (int, float):
+            raise wrong(node, "a number, not text")
+        return natural(node) & ((1 << bits) - 1)
+
+    return decode
+
+
+def truth_or_text(node: Node) -> str:
+    return printed(node.value) if type(node.value) is bool else text(node)
 
 
 def real(node: Node) -> float:
@@ -97,6 +115,8 @@ def real(node: Node) -> float:
             raise refusal(node, "wrong-type", str(error)) from None
     if type(value) not in (int, float):
         raise wrong(node, "a number")
+    if not math.isfinite(value):
+        raise refusal(node, "wrong-type", f"{printed(float(value))} is not a number that can be used")
     return single(float(value))
 
 
@@ -304,7 +324,9 @@ SIZE = Kind(or_none(size), str)
 DURATION = Kind(lambda node: None if (found := duration(node)) == "0s" else found)
 SET_DURATION = Kind(duration)
 MODE = Kind(file_mode, lambda value: f"0{value:o}" if value >= 0 else f"0-{-value:o}")
-PLAIN_MODE = Kind(or_none(natural))
+SMALL = Kind(or_none(narrow(16)))
+PORT_NUMBER = Kind(or_none(narrow(32)))
+TRUTH_OR_TEXT = Kind(or_none(truth_or_text))
 COUNT = Kind(or_none(device_count))
 EXTERNAL = Kind(or_none(external))
 TEXTS = Kind(or_none(texts))
@@ -318,7 +340,7 @@ MULTI_OPTIONS = Kind(or_none(multi_options))
 SSH = Kind(or_none(ssh_keys))
 COMMAND = Kind(command)
 HEALTH_TEST = Kind(or_none(health_test))
-HOSTS = Kind(or_none(hosts))
+HOSTS = Kind(lambda node: hosts(node) if node.value else None)
 ULIMIT = Kind(ulimit, encode_ulimit)
 
 

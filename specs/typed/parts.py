@@ -21,17 +21,19 @@ from specs.typed.kinds import (
     NULLABLE_MAPPING,
     NUMBER,
     OPTIONS,
-    PLAIN_MODE,
+    PORT_NUMBER,
     REAL,
     SET_DURATION,
     SET_FLAG,
     SET_NATURAL,
     SET_NUMBER,
     SIZE,
+    SMALL,
     SSH,
     STRICT_OPTIONS,
     TEXT,
     TEXTS,
+    TRUTH_OR_TEXT,
     ULIMIT,
     Kind,
     list_of,
@@ -51,6 +53,12 @@ def encode_throttle(value: dict[str, Any]) -> dict[str, Any]:
     return {"Path": value.get("path", ""), "Rate": str(value.get("rate", 0))}
 
 
+def encode_file_object(value: dict[str, Any]) -> dict[str, Any]:
+    """Content that came from the environment is not printed."""
+    hidden = {EXTENSIONS, "content"} if value.get("environment") else {EXTENSIONS}
+    return {name: item for name, item in value.items() if name not in hidden}
+
+
 def encode_watch(value: dict[str, Any]) -> dict[str, Any]:
     return {"path": "", "action": ""} | {name: item for name, item in value.items() if name != EXTENSIONS}
 
@@ -65,8 +73,8 @@ BUILD: Fields = {
     "dockerfile_inline": TEXT,
     "entitlements": TEXTS,
     "args": NULLABLE_MAPPING,
-    "provenance": TEXT,
-    "sbom": TEXT,
+    "provenance": TRUTH_OR_TEXT,
+    "sbom": TRUTH_OR_TEXT,
     "ssh": SSH,
     "labels": MAPPING,
     "cache_from": LOOSE_TEXTS,
@@ -102,10 +110,10 @@ WATCH: Fields = {
     "initial_sync": FLAG,
 }
 DEVELOP: Fields = {"watch": list_of(structure(WATCH, always=("exec",), encode=encode_watch))}
-WEIGHT = structure({"path": TEXT, "weight": NATURAL}, encode=encode_weight)
+WEIGHT = structure({"path": TEXT, "weight": SMALL}, encode=encode_weight)
 THROTTLE = structure({"path": TEXT, "rate": SIZE}, encode=encode_throttle)
 BLKIO: Fields = {
-    "weight": NATURAL,
+    "weight": SMALL,
     "weight_device": list_of(WEIGHT),
     "device_read_bps": list_of(THROTTLE),
     "device_read_iops": list_of(THROTTLE),
@@ -163,7 +171,7 @@ PORT: Fields = {
     "name": TEXT,
     "mode": TEXT,
     "host_ip": TEXT,
-    "target": NATURAL,
+    "target": PORT_NUMBER,
     "published": TEXT,
     "protocol": TEXT,
     "app_protocol": TEXT,
@@ -176,7 +184,7 @@ MOUNT: Fields = {
     "consistency": TEXT,
     "bind": structure({"selinux": TEXT, "propagation": TEXT, "create_host_path": FLAG, "recursive": TEXT}),
     "volume": structure({"labels": MAPPING, "nocopy": FLAG, "subpath": TEXT}),
-    "tmpfs": structure({"size": SIZE, "mode": PLAIN_MODE}),
+    "tmpfs": structure({"size": SIZE, "mode": PORT_NUMBER}),
     "image": structure({"subpath": TEXT}),
 }
 ATTACHMENT: Fields = {

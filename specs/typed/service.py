@@ -131,7 +131,7 @@ SERVICE_KIND = structure(SERVICE, keep=("command", "entrypoint"))
 SECTIONS: dict[str, Kind] = {
     "networks": structure(parts.NETWORK, always=("ipam",)),
     "volumes": structure(parts.VOLUME),
-    "secrets": structure(parts.FILE_OBJECT),
-    "configs": structure(parts.FILE_OBJECT),
+    "secrets": structure(parts.FILE_OBJECT, encode=parts.encode_file_object),
+    "configs": structure(parts.FILE_OBJECT, encode=parts.encode_file_object),
     "models": structure(parts.LANGUAGE_MODEL),
 }
