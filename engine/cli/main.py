@@ -56,6 +56,7 @@ COMMANDS: dict[str, Command] = {
     "pause": Command(CONVERGE, "Freeze running containers."),
     "unpause": Command(CONVERGE, "Let frozen containers go on."),
     "rm": Command(CONVERGE, "Remove stopped containers."),
+    "system": Command(OBJECTS, "The engine itself."),
     "version": Command(ENGINE, "Show the version of Rorqual."),
 }
 
