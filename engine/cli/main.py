@@ -42,6 +42,9 @@ LOOK_BEFORE, CONVERGE, LOOK, ENTER, OBJECTS, ENGINE = (
 )
 
 COMMANDS: dict[str, Command] = {
+    "validate": Command(LOOK_BEFORE, "Say everything that is wrong with the files, for people or for CI."),
+    "explain": Command(LOOK_BEFORE, "Show where a value comes from: every place that had a say."),
+    "schema": Command(LOOK_BEFORE, "Print the JSON Schema of the language, for editors."),
     "graph": Command(LOOK_BEFORE, "Show the dependency graph of the project."),
     "plan": Command(LOOK_BEFORE, "Show what would change on the engine, and why."),
     "up": Command(CONVERGE, "Create, update and start what the file asks for."),
@@ -57,6 +60,16 @@ COMMANDS: dict[str, Command] = {
     "unpause": Command(CONVERGE, "Let frozen containers go on."),
     "rm": Command(CONVERGE, "Remove stopped containers."),
     "system": Command(OBJECTS, "The engine itself."),
+    "context": Command(ENGINE, "Names for engines, in Docker's own store."),
+    "wait": Command(CONVERGE, "Wait until containers stop; their exit code becomes ours."),
+    "ps": Command(LOOK, "List the project's containers."),
+    "ls": Command(LOOK, "List the projects on the engine."),
+    "top": Command(LOOK, "Show the running processes."),
+    "stats": Command(LOOK, "Show CPU, memory, network and disk use."),
+    "events": Command(LOOK, "Print the containers' events as they happen."),
+    "port": Command(LOOK, "Print the host's address of a published port."),
+    "images": Command(LOOK, "List the images that the containers were made of."),
+    "volumes": Command(LOOK, "List the project's volumes."),
     "version": Command(ENGINE, "Show the version of Rorqual."),
 }
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from specs.models import Project, Service
+if TYPE_CHECKING:
+    # commands that only look take the labels' names from here, and can't wait for the models to be built
+    from specs.models import Project, Service
 
 COMPOSE = "com.docker.compose."
 OURS = "io.rorqual."

@@ -1,0 +1,137 @@
+"""`rorqual ps`: the project's containers, in Compose's columns."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Annotated, Any
+
+import anyio
+import typer
+
+from engine.api.containers import ContainerSummary
+from engine.api.errors import InvalidArgument
+from engine.cli.connection import connected
+from engine.cli.members import Named, ServiceNames, containers_of, labels_of, name_of, named_project, service_of
+from engine.cli.options import EngineOptions, ProjectOptions, with_options
+from engine.cli.render.amounts import created_at, decimal_size, display_ports, human_duration
+from engine.cli.render.listing import listing, show
+from engine.plan.lower.naming import PROJECT
+
+COLUMNS = {
+    "Name": "NAME",
+    "Image": "IMAGE",
+    "Command": "COMMAND",
+    "Service": "SERVICE",
+    "RunningFor": "CREATED",
+    "Status": "STATUS",
+    "Ports": "PORTS",
+}
+MORE = (
+    *("CreatedAt", "ExitCode", "Health", "ID", "Labels", "LocalVolumes", "Mounts", "Names", "Networks", "Project"),
+    *("Publishers", "Size", "State"),
+)
+STATES = ("paused", "restarting", "removing", "running", "dead", "created", "exited")
+COMMAND_WIDTH = 20
+
+
+@with_options(ProjectOptions, EngineOptions)
+def ps(
+    project: ProjectOptions,
+    engine: EngineOptions,
+    services: ServiceNames = None,
+    all: Annotated[bool, typer.Option("--all", "-a", help="Stopped ones and those of `run` too")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the ids")] = False,
+    format: Annotated[str, typer.Option("--format", help="table, json, a template or table TEMPLATE")] = "table",
+    filter: Annotated[str | None, typer.Option("--filter", help="status=STATE")] = None,
+    status: Annotated[list[str] | None, typer.Option("--status", help="Only in this state; repeatable")] = None,
+    by_service: Annotated[bool, typer.Option("--services", help="Only the names of the services")] = False,
+    orphans: Annotated[
+        bool, typer.Option("--orphans/--no-orphans", help="Include containers that no service of the file made")
+    ] = True,
+    no_trunc: Annotated[bool, typer.Option("--no-trunc", help="Cut nothing")] = False,
+) -> None:
+    """List the project's containers. Example: rorqual ps -a --format json"""
+    named, wanted = named_project(project), tuple(services or ())
+    named.check(wanted)
+    states = states_of(filter, status)
+
+    async def run() -> list[ContainerSummary]:
+        async with connected(engine) as client:
+            every = all or bool(set(states) - {"running", "paused", "restarting"})
+            found = await containers_of(client, named.name, wanted, all=every, oneoff=None if all else False)
+            return [c for c in found if shown(c, named, states, orphans=orphans or bool(wanted))]
+
+    found = anyio.run(run)
+    if by_service:
+        show("\n".join(dict.fromkeys(service_of(c) for c in found)))
+    elif quiet:
+        show("\n".join(c["Id"] for c in found))
+    else:
+        now = time.time()
+        rows = [row_of(container, now, whole=no_trunc) for container in found]
+        show(listing(rows, COLUMNS, format, fields=MORE))
+
+
+def states_of(filter: str | None, status: list[str] | None) -> list[str]:
+    states = list(status or ())
+    if filter:
+        key, _, value = filter.partition("=")
+        if key != "status":
+            raise typer.BadParameter(f'--filter takes status=STATE, not "{filter}"')
+        states.append(value)
+    for state in states:
+        if state not in STATES:
+            raise InvalidArgument(f'there is no status "{state}": it takes {", ".join(STATES)}')
+    return states
+
+
+def shown(container: ContainerSummary, named: Named, states: list[str], *, orphans: bool) -> bool:
+    if states and container.get("State") not in states:
+        return False
+    return orphans or named.services is None or service_of(container) in named.services
+
+
+def row_of(container: ContainerSummary, now: float, *, whole: bool) -> dict[str, Any]:
+    status, command = container.get("Status") or "", container.get("Command") or ""
+    if not whole and len(command) > COMMAND_WIDTH:
+        command = f"{command[: COMMAND_WIDTH - 1]}…"
+    code = re.match(r"(?:Exited|Restarting) \((-?\d+)\)", status)
+    health = re.search(r"\((?:health: )?(starting|healthy|unhealthy)\)", status)
+    mounts = container.get("Mounts") or []
+    labels = labels_of(container)
+    size = container.get("SizeRw") or 0
+    return {
+        "ID": container["Id"] if whole else container["Id"][:12],
+        "Name": name_of(container),
+        "Names": ",".join(name.lstrip("/") for name in container.get("Names") or ()),
+        "Image": container.get("Image") or "",
+        "Command": f'"{command}"',
+        "Project": labels.get(PROJECT, ""),
+        "Service": service_of(container),
+        "CreatedAt": created_at(container.get("Created") or 0),
+        "RunningFor": f"{human_duration(now - (container.get('Created') or 0))} ago",
+        "State": container.get("State") or "",
+        "Status": status,
+        "Health": health.group(1) if health else "",
+        "ExitCode": int(code.group(1)) if code else 0,
+        "Ports": display_ports(container.get("Ports") or ()),
+        "Publishers": publishers(container),
+        "Labels": ",".join(f"{key}={value}" for key, value in sorted(labels.items())),
+        "Mounts": ",".join(mount.get("Name") or mount.get("Source") or "" for mount in mounts),
+        "LocalVolumes": str(sum(1 for mount in mounts if mount.get("Driver") == "local")),
+        "Networks": ",".join((container.get("NetworkSettings") or {}).get("Networks") or ()),
+        "Size": decimal_size(size),
+    }
+
+
+def publishers(container: ContainerSummary) -> list[dict[str, Any]]:
+    return [
+        {
+            "URL": port.get("IP", ""),
+            "TargetPort": port.get("PrivatePort", 0),
+            "PublishedPort": port.get("PublicPort", 0),
+            "Protocol": port.get("Type", "tcp"),
+        }
+        for port in container.get("Ports") or ()
+    ]
