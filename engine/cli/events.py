@@ -14,9 +14,8 @@ import typer
 from engine.api.system import Event
 from engine.cli.connection import connected
 from engine.cli.members import ServiceNames, named_project
-from engine.cli.moments import to_rfc3339
+from engine.cli.moments import for_query, moment_of, to_rfc3339
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
-from engine.cli.timestamps import timestamp_of
 from engine.plan.lower.naming import COMPOSE, ONEOFF, PROJECT, SERVICE
 
 
@@ -30,10 +29,10 @@ def events(
     until: Annotated[str | None, typer.Option("--until", help="Until this time")] = None,
 ) -> None:
     """Print the containers' events until Ctrl-C. Example: rorqual events --json --since 10m"""
-    named, wanted, now = named_project(project), frozenset(services or ()), time.time()
+    named, wanted, now = named_project(project), frozenset(services or ()), time.time_ns()
     named.check(wanted)
     limits = {"--since": since, "--until": until}
-    start, end = (None if text is None else timestamp_of(text, flag, now) for flag, text in limits.items())
+    start, end = (None if text is None else for_query(moment_of(text, flag, now)) for flag, text in limits.items())
 
     async def run() -> None:
         filters = {"label": f"{PROJECT}={named.name}", "type": "container"}

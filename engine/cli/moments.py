@@ -1,11 +1,38 @@
-"""Moments as engines write them, to the nanosecond: log lines and events are told apart by nothing else."""
+"""Moments: as users write them for --since and --until, and as engines write them, to the nanosecond."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
 
+from engine.api.errors import InvalidArgument
+from specs.units import nanoseconds
+
+UNIX = re.compile(r"(\d+)(?:\.(\d{1,9}))?")
+SHORTER = ("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H", "%Y-%m-%d")
 RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)?")
+
+
+def moment_of(text: str, flag: str, now: int) -> int:
+    """`10m` (before `now`), `2024-05-01T10:00:00Z`, `2024-05-01` or Unix seconds → nanoseconds since the epoch.
+
+    Without a zone a date is local time. Raises InvalidArgument naming the flag.
+    """
+    if found := UNIX.fullmatch(text):
+        return int(found.group(1)) * 10**9 + int((found.group(2) or "").ljust(9, "0"))
+    if (time := from_rfc3339(text)) is not None:
+        return time
+    for layout in SHORTER:
+        try:
+            return int(datetime.strptime(text, layout).timestamp()) * 10**9
+        except ValueError:
+            continue
+    try:
+        return now - nanoseconds(text)
+    except ValueError:
+        raise InvalidArgument(
+            f'{flag}: "{text}" is no moment: write a duration (10m), a date (2024-05-01T10:00:00Z) or Unix seconds'
+        ) from None
 
 
 def from_rfc3339(text: str) -> int | None:
