@@ -185,11 +185,11 @@ class ImageWriter(ImageReader):
 
 def split_tag(image: str) -> tuple[str, str | None]:
     """`host:5000/a/b:1` → (`host:5000/a/b`, `1`); a digest is its own tag to the API; no tag is `latest`."""
-    name, at, digest = image.partition("@")
-    if at:
-        return name, digest
+    name, _, digest = image.partition("@")
     head, colon, tag = name.rpartition(":")
-    return (head, tag) if colon and "/" not in tag else (name, "latest")
+    if not colon or "/" in tag:
+        head, tag = name, "latest"
+    return head, digest or tag
 
 
 def build_query(options: BuildOptions) -> dict[str, Any]:
