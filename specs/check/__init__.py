@@ -12,7 +12,7 @@ from typing import Any
 from specs.check import agreement, cycles, names, references, replicas
 from specs.check.subject import Rule, Subject
 from specs.node import Node
-from specs.source import Report
+from specs.source import Diagnostic, Report
 
 RULES: tuple[Rule, ...] = (
     agreement.has_an_image,
@@ -44,6 +44,7 @@ def check(
     `values` has `services`, `networks`, `volumes`, `secrets`, `configs`, `models`: name → typed fields.
     """
     subject = Subject(values, root, report, disabled or {})
+    known = len(report)
     for name, service in subject.services.items():
         for rule in RULES:
             rule(subject, name, service)
@@ -52,3 +53,10 @@ def check(
     agreement.container_names_are_unique(subject)
     cycles.no_cycles(subject)
     replicas.fixed_ports(subject)
+    report.diagnostics[known:] = sorted(report.diagnostics[known:], key=by_place)
+
+
+def by_place(diagnostic: Diagnostic) -> tuple[str, int, int]:
+    """The order of reading; rules run service by service, sorted by name."""
+    span = diagnostic.span
+    return (span.file, span.line, span.column) if span else ("", 0, 0)

@@ -1,0 +1,26 @@
+"""From the command line to a request for the language: which files, which folder, which environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from engine.cli.options import ProjectOptions
+from specs.load import Request
+
+
+def request_of(options: ProjectOptions, *, strict_env: bool = False) -> Request:
+    """What the project options ask for, with this process's environment; `-f -` reads all of stdin."""
+    reads_stdin = "-" in (options.file or ())
+    return Request(
+        working_directory=os.getcwd(),
+        environment=dict(os.environ),
+        files=options.file,
+        project_directory=options.project_directory,
+        project_name=options.project_name,
+        profiles=options.profile,
+        env_files=options.env_file,
+        stdin=sys.stdin.buffer.read() if reads_stdin else None,
+        strict_env=strict_env,
+        all_resources=options.all_resources,
+    )

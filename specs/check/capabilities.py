@@ -1,0 +1,124 @@
+"""What each runtime can't honour: a table of keys, so that no key of a file is silently ignored.
+
+Called by validate, and by whatever knows which engine it will talk to. The manual's table is made from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from specs.node import Node
+from specs.source import Report
+
+Runtime = Literal["docker", "podman", "rorqual"]
+RUNTIMES: tuple[Runtime, ...] = ("docker", "podman", "rorqual")
+ALL: frozenset[Runtime] = frozenset(RUNTIMES)
+PODMAN: frozenset[Runtime] = frozenset({"podman"})
+NOT_DOCKER: frozenset[Runtime] = frozenset({"podman", "rorqual"})
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """A key that some runtimes can't honour. `path` has `*` for any name or item; `value` narrows it to some values."""
+
+    path: str
+    runtimes: frozenset[Runtime]
+    why: str
+    value: Callable[[Any], bool] = lambda value: True
+
+    @property
+    def steps(self) -> list[str]:
+        return self.path.split(".")
+
+
+def word(*words: str) -> Callable[[Any], bool]:
+    return lambda value: value in words
+
+
+SWARM = "means something in a Swarm only; this runtime is one machine"
+WINDOWS = "means something on Windows only"
+BUILDKIT = "needs BuildKit, which this runtime doesn't build with"
+
+LACKS: tuple[Lack, ...] = (
+    Lack("services.*.deploy.placement", ALL, SWARM),
+    Lack("services.*.deploy.endpoint_mode", ALL, SWARM),
+    Lack(
+        "services.*.deploy.resources.reservations.cpus",
+        ALL,
+        "is a promise of a scheduler; a container has no such limit",
+    ),
+    Lack("services.*.deploy.resources.reservations.generic_resources", ALL, SWARM),
+    Lack("services.*.volumes.*.type", ALL, SWARM, word("cluster")),
+    Lack("services.*.volumes.*.type", ALL, WINDOWS, word("npipe")),
+    Lack("secrets.*.driver", ALL, SWARM),
+    Lack("secrets.*.template_driver", ALL, SWARM),
+    Lack("configs.*.template_driver", ALL, SWARM),
+    Lack("services.*.credential_spec", ALL, WINDOWS),
+    Lack("services.*.cpu_count", ALL, WINDOWS),
+    Lack("services.*.cpu_percent", ALL, WINDOWS),
+    Lack("services.*.isolation", ALL, WINDOWS, lambda value: value not in ("", "default")),
+    Lack("services.*.build.isolation", ALL, WINDOWS, lambda value: value not in ("", "default")),
+    Lack("services.*.mem_swappiness", ALL, "is unknown to the control groups (v2) of today's kernels"),
+    Lack(
+        "services.*.oom_kill_disable",
+        ALL,
+        "is unknown to the control groups (v2) of today's kernels",
+        lambda value: value is True,
+    ),
+    Lack("services.*.links", PODMAN, "isn't known to its API; services find each other by name on a shared network"),
+    Lack("services.*.external_links", NOT_DOCKER, "isn't known to its API; join the other container's network instead"),
+    Lack("services.*.gpus", NOT_DOCKER, "asks for Docker's device requests"),
+    Lack("services.*.deploy.resources.reservations.devices", NOT_DOCKER, "asks for Docker's device requests"),
+    Lack("services.*.storage_opt", NOT_DOCKER, "isn't known to its storage"),
+    Lack("services.*.healthcheck.start_interval", PODMAN, "isn't known to its API"),
+    Lack("services.*.networks.*.gw_priority", PODMAN, "isn't known to its API"),
+    Lack("services.*.networks.*.interface_name", PODMAN, "isn't known to its API"),
+    Lack("services.*.networks.*.link_local_ips", NOT_DOCKER, "isn't known to its networks"),
+    Lack("services.*.volumes.*.volume.subpath", PODMAN, "isn't known to its API"),
+    Lack("services.*.volumes.*.bind.recursive", PODMAN, "isn't known to its API"),
+    Lack("services.*.volumes.*.consistency", ALL, "meant something to Docker Desktop on macOS, once"),
+    Lack("services.*.build.ssh", NOT_DOCKER, BUILDKIT),
+    Lack("services.*.build.secrets", NOT_DOCKER, BUILDKIT),
+    Lack("services.*.build.entitlements", NOT_DOCKER, BUILDKIT),
+    Lack("services.*.build.provenance", NOT_DOCKER, BUILDKIT),
+    Lack("services.*.build.sbom", NOT_DOCKER, BUILDKIT),
+    Lack("services.*.build.cache_to", NOT_DOCKER, BUILDKIT),
+)
+
+
+def check_capabilities(root: Node, runtime: Runtime, report: Report, *, strict: bool = False) -> None:
+    """A warning (an error when strict) for each key in the merged nodes that the runtime can't honour."""
+    complain = report.error if strict else report.warning
+    for lack in LACKS:
+        if runtime not in lack.runtimes:
+            continue
+        for path, node in matches(root, lack.steps):
+            if node.value is not None and lack.value(node.value):
+                span = node.key.span if node.key is not None else node.span
+                complain("not-honoured", f"{'.'.join(path)} {lack.why} ({runtime})", span)
+
+
+def matches(node: Node, steps: list[str], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Node]]:
+    """The nodes at a path with wildcards, and their own paths."""
+    if not steps:
+        yield path, node
+        return
+    children: Mapping[str, Node] = {}
+    if isinstance(node.value, dict):
+        children = node.value
+    elif isinstance(node.value, list):
+        children = {str(index): child for index, child in enumerate(node.value)}
+    for name in children if steps[0] == "*" else [steps[0]]:
+        if name in children:
+            yield from matches(children[name], steps[1:], (*path, name))
+
+
+def table() -> str:
+    """The capability table of the manual, in Markdown."""
+    rows = ["| key | docker | podman | rorqual | why |", "|---|---|---|---|---|"]
+    for lack in LACKS:
+        marks = " | ".join("no" if runtime in lack.runtimes else "yes" for runtime in RUNTIMES)
+        rows.append(f"| `{lack.path}` | {marks} | it {lack.why} |")
+    return "\n".join(rows) + "\n"
