@@ -1,6 +1,7 @@
 """Three steps over one SQLite file: migrate, fill, serve."""
 
 import json
+import signal
 import sqlite3
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -34,6 +35,8 @@ class Report(BaseHTTPRequestHandler):
 
 
 def serve():
+    # process 1 has no default handlers
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     HTTPServer(("", 8000), Report).serve_forever()
 
 

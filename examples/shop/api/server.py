@@ -3,7 +3,9 @@
 import html
 import json
 import os
+import signal
 import socket
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psycopg2
@@ -95,6 +97,8 @@ class Shop(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    # process 1 has no default handlers
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     prepare()
     print("ready", flush=True)
     ThreadingHTTPServer(("", 8000), Shop).serve_forever()
