@@ -64,6 +64,7 @@ COMMANDS: dict[str, Command] = {
     "wait": Command(CONVERGE, "Wait until containers stop; their exit code becomes ours."),
     "ps": Command(LOOK, "List the project's containers."),
     "ls": Command(LOOK, "List the projects on the engine."),
+    "logs": Command(LOOK, "Show the containers' output, and with -f what comes."),
     "top": Command(LOOK, "Show the running processes."),
     "stats": Command(LOOK, "Show CPU, memory, network and disk use."),
     "events": Command(LOOK, "Print the containers' events as they happen."),
