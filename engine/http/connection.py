@@ -1,6 +1,7 @@
 """One HTTP/1.1 connection of a client: requests one after another, or one upgrade and then raw bytes.
 
-Invariant: it may carry another request only while `reusable`; whatever breaks off leaves it not so. Called by the pool.
+h11 writes requests and reads heads; bodies are read by `body`. Invariant: it may carry another request only while
+`reusable`; whatever breaks off leaves it not so. Called by the pool.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import anyio
 import h11
 from anyio.abc import ByteStream, SocketAttribute
 
+from engine.http.body import Body, Sized, body_of
 from engine.http.errors import ConnectionLost, NotHttp
 from engine.http.message import Request, Response
 
@@ -25,17 +27,23 @@ class Connection:
     def __init__(self, transport: ByteStream, host: str) -> None:
         self._transport = transport
         self._host = host
+        self.next_cycle()
+
+    def next_cycle(self) -> None:
+        """Be as new, for the next request."""
         self._wire = h11.Connection(h11.CLIENT, max_incomplete_event_size=LARGEST_HEAD)
+        self._method = ""
         self._answered = False
+        self._body: Body = Sized(0)
+        # Payload that came with the head.
+        self._ready = b""
+        self._stays = False
 
     @property
     def reusable(self) -> bool:
         """Both sides are through with the last exchange and mean to stay."""
-        return self._wire.our_state is h11.DONE and self._wire.their_state is h11.DONE
-
-    def next_cycle(self) -> None:
-        self._wire.start_next_cycle()
-        self._answered = False
+        through = self._wire.our_state is h11.DONE and self._body.done and not self._body.surplus and not self._ready
+        return through and self._stays
 
     def fresh(self) -> bool:
         """False if the other side has hung up, or said something unasked, while the connection lay idle."""
@@ -48,6 +56,7 @@ class Connection:
 
     async def send_head(self, request: Request) -> None:
         """Send the head and, when the body is bytes, the body. Raises ConnectionLost."""
+        self._method = request.method
         headers = {"host": self._host, **request.headers}
         if not isinstance(request.body, bytes):
             headers["transfer-encoding"] = "chunked"
@@ -76,24 +85,19 @@ class Connection:
 
     async def receive_head(self) -> Response:
         """The head of the answer; 1xx answers other than 101 are passed over."""
-        event = await self._event()
+        event = await self._head_event()
         while isinstance(event, h11.InformationalResponse) and event.status_code != 101:
-            event = await self._event()
+            event = await self._head_event()
         if not isinstance(event, h11.Response | h11.InformationalResponse):
             raise NotHttp("the answer has no head")
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
+        if event.status_code != 101:
+            self._body = body_of(self._method, event.status_code, headers)
+            self._ready = self._body.feed(self._wire.trailing_data[0])
+            self._stays = event.http_version == b"1.1" and headers.get("connection", "").lower() != "close"
         return Response(event.status_code, headers, self)
 
-    async def receive_body(self) -> bytes:
-        if self._wire.their_state is not h11.SEND_BODY:
-            return b""
-        event = await self._event()
-        while isinstance(event, h11.Data) and not event.data:
-            event = await self._event()
-        return bytes(event.data) if isinstance(event, h11.Data) else b""
-
-    async def _event(self) -> h11.Event | type[h11.PAUSED]:
-        in_body = self._wire.their_state is h11.SEND_BODY
+    async def _head_event(self) -> h11.Event | type[h11.PAUSED]:
         try:
             while (event := self._wire.next_event()) is h11.NEED_DATA:
                 piece = await self._receive()
@@ -103,10 +107,24 @@ class Connection:
                 self._wire.receive_data(piece)
         except h11.RemoteProtocolError as error:
             left, closed = self._wire.trailing_data
-            if closed and (in_body or left.startswith(b"HTTP/")):
+            if closed and left.startswith(b"HTTP/"):
                 raise ConnectionLost("the connection was closed within the answer", answered=True) from error
             raise NotHttp(f"the answer is not HTTP ({error})") from error
         return event  # type: ignore[return-value]  # h11 types next_event's NEED_DATA and events as one union
+
+    async def receive_body(self) -> bytes:
+        """The next payload; empty at the end. Raises ConnectionLost when it breaks off before."""
+        payload, self._ready = self._ready, b""
+        while not payload and not self._body.done:
+            piece = await self._receive()
+            if piece:
+                payload = self._body.feed(piece)
+            elif self._body.may_end_by_closing():
+                self._stays = False
+                break
+            else:
+                raise ConnectionLost("the connection was closed within the answer", answered=True)
+        return payload
 
     async def _receive(self) -> bytes:
         try:
@@ -117,14 +135,13 @@ class Connection:
             raise ConnectionLost(f"the connection broke ({reason(error)})", answered=self._answered) from error
 
     def take_over(self) -> tuple[ByteStream, bytes]:
-        """The stream below, and what came of it already: for after an upgrade (ENGINE-FACTS 14: a 200 leaves h11)."""
+        """The stream below, and what came of it already: for after an upgrade (a 200 without framing is one too)."""
         return self._transport, self._wire.trailing_data[0]
 
     async def aclose(self) -> None:
         """Hang up at once, cancelled or not; never raises for a stream that is gone already."""
-        with anyio.CancelScope(shield=True):
-            with contextlib.suppress(*LOST):
-                await anyio.aclose_forcefully(self._transport)
+        with anyio.CancelScope(shield=True), contextlib.suppress(*LOST):
+            await anyio.aclose_forcefully(self._transport)
 
 
 def reason(error: BaseException) -> str:
