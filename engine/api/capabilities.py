@@ -31,6 +31,10 @@ class Capabilities:
     rootless: bool
 
     @property
+    def annotations(self) -> bool:
+        return self.api_version >= (1, 43)
+
+    @property
     def faithful_inspect(self) -> bool:
         """Whether a container's inspect repeats what was asked at create; Podman adds to it and rewrites it."""
         return self.engine != "podman"

@@ -29,7 +29,7 @@ from engine.plan.observed import Observed
 from engine.plan.options import PlanOptions
 from engine.plan.steps import BuildImage, Plan, PullImage, PushImage, ReplaceVolume, WaitFor
 from engine.reconcile.apply import apply
-from engine.reconcile.contents import Sealer, read_contents, read_sealer, state_directory
+from engine.reconcile.contents import Sealer, read_contents, read_profiles, read_sealer, state_directory
 from engine.reconcile.effects import Effects
 from engine.reconcile.images import image_maker
 from engine.reconcile.observe import observe
@@ -67,6 +67,7 @@ class Convergence:
             separator=self.separator,
             now=time.time(),
             contents=read_contents(self.project, self.sealer),
+            profiles=read_profiles(self.project),
             seal=self.sealer.seal,
         )
 
@@ -119,6 +120,7 @@ class Convergence:
                 self.engine, self.project, options=build or BuildOptions(), separator=self.separator
             ),
             say=lambda step, *line: None if step.word in self.quiet else progress.line(step, *line),
+            warn=lambda address, text: print(f"warning: {address}: {text}", file=sys.stderr),
         )
         async with interruptible() as stopping:
             limit = parallel_limit(self.engine_options)

@@ -32,7 +32,8 @@ def make_plan(
     check_ports(project, keys, options)
     draft = Draft()
     plan_images(draft, project, keys, observed, options)
-    lowering = Lowering(project, Naming(project.name, options.separator), options.contents, hashes or {}, options.seal)
+    naming = Naming(project.name, options.separator)
+    lowering = Lowering(project, naming, options.contents, hashes or {}, options.seal, options.profiles)
     planner = ServicePlanner(
         draft,
         project,

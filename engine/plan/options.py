@@ -15,8 +15,9 @@ class PlanOptions:
     """`services` empty means all of the project. `pull` overrides every pull policy, `scale` the replicas.
 
     `seal` makes the digest under which a sensitive value is recorded; `contents` maps the host path of a config, a
-    secret or a read-only bind to the digest of its content. `now` is the time for pull policies, in Unix seconds.
-    `images_settled` says that images were pulled and built just now: none is asked for again.
+    secret or a read-only bind to the digest of its content; `profiles` holds seccomp profiles by path. `now` is the
+    time for pull policies, in Unix seconds. `images_settled` says that images were pulled and built just now: none is
+    asked for again.
     """
 
     services: tuple[str, ...] = ()
@@ -36,4 +37,5 @@ class PlanOptions:
     separator: str = "-"
     now: float = 0.0
     contents: Mapping[str, str | None] = field(default_factory=dict)
+    profiles: Mapping[str, str] = field(default_factory=dict)
     seal: Callable[[str], str] = unsealed

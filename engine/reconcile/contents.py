@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import os
 import secrets
 import stat
@@ -11,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.api.errors import InvalidArgument
+from engine.plan.lower.containers import seccomp_path
 from engine.plan.lower.mounts import lower_mounts
 from specs.models import Project
 
@@ -78,6 +81,24 @@ def read_contents(project: Project, sealer: Sealer) -> dict[str, str | None]:
         **{path: digest_of(path, None) for path in sorted(plain - secret)},
         **{path: digest_of(path, sealer) for path in sorted(secret)},
     }
+
+
+def read_profiles(project: Project) -> dict[str, str]:
+    """Seccomp profiles by path as the spec writes it, as JSON on one line. Raises InvalidArgument for a bad one."""
+    found = {}
+    for key, service in project.services.items():
+        for text in service.security_opt or ():
+            path = seccomp_path(text)
+            if path is None or path.startswith("{"):
+                continue
+            try:
+                content = Path(project.working_dir, path).read_bytes()
+                found[path] = json.dumps(json.loads(content), separators=(",", ":"))
+            except OSError as error:
+                raise InvalidArgument(f"services.{key}.security_opt: {path}: {error.strerror}") from error
+            except ValueError as error:
+                raise InvalidArgument(f"services.{key}.security_opt: {path} is no JSON: {error}") from error
+    return found
 
 
 def digest_of(path: str, sealer: Sealer | None) -> str | None:

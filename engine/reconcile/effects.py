@@ -16,6 +16,7 @@ from engine.api.errors import Conflict, NotFound
 from engine.api.networks import NetworkCreate
 from engine.api.volumes import VolumeCreate
 from engine.client.session import Engine
+from engine.graph.address import Address
 from engine.plan import steps
 from engine.plan.desired import DesiredContainer, DesiredNetwork, DesiredVolume, Hook, InjectedFile
 from engine.plan.diff.containers import applied_fields
@@ -31,7 +32,10 @@ MakeImage = Callable[[steps.BuildImage, Say], Awaitable[None]]
 
 
 class Effects:
-    """Carries out steps on one engine. `make_image` builds an image by its name in the project."""
+    """Carries out steps on one engine. `make_image` builds an image by its name in the project.
+
+    `say` hears of work under way, `warn` what the engine could not honour of a container.
+    """
 
     def __init__(
         self,
@@ -40,11 +44,13 @@ class Effects:
         seal: Callable[[str], str] = unsealed,
         make_image: MakeImage,
         say: Callable[[Step, str, int | None, int | None], None],
+        warn: Callable[[Address, str], None],
     ) -> None:
         self.engine = engine
         self.seal = seal
         self.make_image = make_image
         self.say = say
+        self.warn = warn
 
     async def __call__(self, step: Step) -> None:
         """Raises EngineError (StepFailed with evidence) when the effect can't be had."""
@@ -176,6 +182,8 @@ class Effects:
         containers = self.engine.containers
         created = await containers.create(cast(ContainerCreate, body), name=name, platform=desired.platform or None)
         id = created["Id"]
+        for text in created.get("Warnings") or ():
+            self.warn(desired.address, text)
         try:
             for network, endpoint in later.items():
                 await self.engine.networks.connect(network, id, endpoint)

@@ -50,6 +50,13 @@ class ContainerDiff:
         return not self.replace and not self.update
 
 
+def is_honoured(path: str, capabilities: Capabilities) -> bool:
+    """Whether the engine takes the field at all: what it drops can't differ (a diagnostic says that it is dropped)."""
+    if path.startswith("annotations."):
+        return capabilities.annotations
+    return path != "healthcheck.start_interval" or capabilities.start_interval
+
+
 def is_sensitive(path: str) -> bool:
     return path.startswith("environment.") and SENSITIVE.search(path) is not None
 
@@ -87,7 +94,8 @@ def diff_container(
     `image_id` the id that the desired reference has now, None where the engine doesn't have it.
     """
     body = desired.body
-    want = fields_of(body, body.get("HostConfig") or {})
+    asked = fields_of(body, body.get("HostConfig") or {})
+    want = {path: value for path, value in asked.items() if is_honoured(path, capabilities)}
     have = fields_of(live.inspect["Config"], live.inspect["HostConfig"], name_of)
     defaults = fields_of((image or {}).get("Config") or {}, {})
     applied = recorded(live)
@@ -118,12 +126,24 @@ def field_changes(
             new = None if applied is not None and path in applied else old
         else:
             new = defaults.get(path)
+        if dropped(path, old, new, applied):
+            continue
         if old != new and (old or new or path.startswith(("environment.", "labels."))):
             found.append(FieldChange(path, old, new, sensitive=is_sensitive(path)))
     for path in sorted(defaults.keys() - want.keys() - have.keys()):
         if not is_engine_chosen(path):
             found.append(FieldChange(path, None, defaults[path], sensitive=is_sensitive(path)))
     return found
+
+
+def dropped(path: str, old: Any, new: Any, applied: Mapping[str, Any] | None) -> bool:
+    """Whether the engine let the field fall at create, as the host can't do it: asked then as now, and not there.
+
+    No call of the API can take these away later, so nobody else did.
+    """
+    return (
+        old is None and path not in REMOVABLE and applied is not None and new is not None and applied.get(path) == new
+    )
 
 
 def image_change(desired: DesiredContainer, live: LiveContainer, image_id: str | None) -> list[FieldChange]:

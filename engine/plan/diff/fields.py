@@ -191,8 +191,12 @@ def capability(text: str) -> str:
 
 
 def security_options(host: Values) -> list[str]:
-    """Without `label=disable`, which the engine adds by itself to privileged containers and shared namespaces."""
-    return sorted(text for text in host.get("SecurityOpt") or () if text not in {"label=disable", "label:disable"})
+    """Without `label=disable`, which the engine adds by itself to privileged containers and shared namespaces.
+
+    `name:value` is the old spelling of `name=value`.
+    """
+    found = (t if "=" in t.partition(":")[0] else t.replace(":", "=", 1) for t in host.get("SecurityOpt") or ())
+    return sorted(text for text in found if text != "label=disable")
 
 
 def binding(entry: Values) -> str:

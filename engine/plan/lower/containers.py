@@ -37,7 +37,7 @@ class Lowering:
     """What lowering needs beside the service: names, and the facts that the machine read for it.
 
     `contents` maps a host path to the digest of its content (or None); `seal` makes a digest of a sensitive value.
-    `hashes` are Compose's config hashes by service.
+    `hashes` are Compose's config hashes by service; `profiles` the content of seccomp profiles by path as written.
     """
 
     project: Project
@@ -45,6 +45,7 @@ class Lowering:
     contents: Mapping[str, str | None] = field(default_factory=dict)
     hashes: Mapping[str, str] = field(default_factory=dict)
     seal: Callable[[str], str] = unsealed
+    profiles: Mapping[str, str] = field(default_factory=dict)
 
     def container(self, key: str, number: int) -> DesiredContainer:
         """The desired state of replica `number` (from 1) of service `key`."""
@@ -133,7 +134,7 @@ class Lowering:
             "DnsSearch": service.dns_search,
             "DnsOptions": service.dns_opt,
             "ExtraHosts": extra_hosts(service),
-            "SecurityOpt": [security_option(text) for text in service.security_opt or ()],
+            "SecurityOpt": [self.security_option(text) for text in service.security_opt or ()],
             "StorageOpt": service.storage_opt,
             "Privileged": service.privileged,
             "Isolation": service.isolation,
@@ -156,6 +157,12 @@ class Lowering:
             key = mode.removeprefix("service:")
             return f"container:{self.naming.container(self.project.services[key], key, 1)}"
         return mode
+
+    def security_option(self, text: str) -> str:
+        """As written; of a seccomp profile in a file the engine wants the content."""
+        path = seccomp_path(text)
+        profile = self.profiles.get(path) if path else None
+        return f"seccomp={profile}" if profile else text
 
     def volumes_from(self, service: Service) -> list[str]:
         """`web:ro` → `shop-web-1:ro`, `container:x:ro` → `x:ro`."""
@@ -276,10 +283,10 @@ def extra_hosts(service: Service) -> list[str]:
     return [entry.replace("=", ":", 1) for entry in service.extra_hosts or ()]
 
 
-def security_option(text: str) -> str:
-    """`seccomp:x` is the old spelling of `seccomp=x`."""
-    name, colon, value = text.partition(":")
-    return f"{name}={value}" if colon and "=" not in name and name != "label" else text
+def seccomp_path(text: str) -> str | None:
+    """`seccomp:./profile.json` → `./profile.json`; None for other options and for the engine's own words."""
+    name, separator, value = text.partition("=" if "=" in text else ":")
+    return value if name == "seccomp" and separator and value not in {"unconfined", "builtin"} else None
 
 
 def log_config(service: Service) -> dict[str, Any] | None:

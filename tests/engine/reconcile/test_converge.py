@@ -21,7 +21,7 @@ services:
     init: true
     stop_grace_period: 1s
     healthcheck: {{test: [CMD, test, -e, /tmp/ok], interval: 1s, retries: 5, start_period: 2s}}
-    volumes: [data:/data, /anonymous, "./conf:/conf:ro"]
+    volumes: ["data:/data", /anonymous, "./conf:/conf:ro"]
     mem_limit: 64m
     secrets: [password]
   web:
@@ -52,7 +52,6 @@ services:
     deploy: {{resources: {{limits: {{cpus: "0.5", memory: 64M, pids: 50}}, reservations: {{memory: 32M}}}}}}
     logging: {{driver: json-file, options: {{max-size: 1m}}}}
     configs: [{{source: app, target: /etc/app.conf, mode: 0440}}]
-    read_only: true
     oom_score_adj: 100
     devices: ["/dev/null:/dev/zilch:r"]
     ipc: shareable
@@ -203,8 +202,8 @@ def test_orphans_are_named_and_removed_only_when_asked(shop: Workshop) -> None:
 def test_down_leaves_nothing_but_volumes_and_what_is_external(shop: Workshop) -> None:
     shop.docker("network", "create", f"{shop.name}x")
     shop.write(
-        f"services: {{a: {{image: {shop.engine.image}, networks: [default, x], volumes: ['v:/v']}}}}\n"
-        f"networks: {{x: {{external: true, name: {shop.name}x}}}}\nvolumes: {{v: }}\n"
+        f"services: {{a: {{image: {shop.engine.image}, networks: [default, x], volumes: ['vol:/v']}}}}\n"
+        f"networks: {{x: {{external: true, name: {shop.name}x}}}}\nvolumes: {{vol: }}\n"
     )
     shop.run("up", "-d")
     shop.run("down")

@@ -68,7 +68,7 @@ KEYS: dict[str, Draw] = {
             "./here:/here:ro",
             {"type": "tmpfs", "target": "/mem", "tmpfs": {"size": 65536}},
             {"type": "volume", "source": "data", "target": "/again", "volume": {"nocopy": True}},
-            {"type": "bind", "source": "/tmp", "target": "/hosttmp", "bind": {"propagation": "rslave"}},
+            {"type": "bind", "source": "/tmp", "target": "/hosttmp", "bind": {"propagation": "rprivate"}},
         ],
         3,
     ),
@@ -106,6 +106,8 @@ def drawn(random_: random.Random, image: str) -> dict[str, Any]:
             if one in keys and other in keys:
                 keys.remove(other)
         service = {"image": image, "command": ["sleep", "1000"], **{k: KEYS[k](random_) for k in keys}}
+        if "memswap_limit" in service:
+            service.setdefault("mem_limit", "64m")
         if number:
             service["depends_on"] = [f"s{number - 1}"]
         services[f"s{number}"] = service
