@@ -1,4 +1,4 @@
-"""The wire shapes of a container's configuration: what runs (ContainerConfig), and how it sits on the host (HostConfig).
+"""The wire shapes of a container's configuration: what runs (ContainerConfig), how it sits on the host (HostConfig).
 
 Every key may be missing: engines and versions differ. Source: Engine API v1.50, ContainerConfig, HostConfig, Resources.
 """
