@@ -25,6 +25,8 @@ from engine.client.target import Target
 from tests.busybox import REFERENCE, busybox_archive
 
 START_SECONDS = 60.0
+# A registry that a test may start in an engine's network namespace; it is spoken to in plain HTTP.
+TEST_REGISTRY = "localhost:5055"
 CONTAINERS_CONF = """[containers]
 default_ulimits = []
 [engine]
@@ -99,7 +101,10 @@ def running_podman(folder: Path) -> Iterator[RunningEngine]:
         "--time=0",
         f"unix://{folder / 'engine.sock'}",
     ]
-    with in_own_network(command, folder, {"CONTAINERS_CONF": str(config)}) as process:
+    registries = folder / "registries.conf"
+    registries.write_text(f'[[registry]]\nlocation = "{TEST_REGISTRY}"\ninsecure = true\n')
+    environment = {"CONTAINERS_CONF": str(config), "CONTAINERS_REGISTRIES_CONF": str(registries)}
+    with in_own_network(command, folder, environment) as process:
         engine = loaded("podman", folder / "engine.sock", process)
         yield engine
         anyio.run(remove_containers, engine)
