@@ -71,6 +71,10 @@ COMMANDS: dict[str, Command] = {
     "port": Command(LOOK, "Print the host's address of a published port."),
     "images": Command(LOOK, "List the images that the containers were made of."),
     "volumes": Command(LOOK, "List the project's volumes."),
+    "exec": Command(ENTER, "Run a command in a running container."),
+    "attach": Command(ENTER, "Join the main process of a running container."),
+    "commit": Command(ENTER, "Make an image of a service's container."),
+    "export": Command(ENTER, "Write a container's file system as a tar."),
     "version": Command(ENGINE, "Show the version of Rorqual."),
 }
 
@@ -113,6 +117,8 @@ def make_app(wanted: str | None) -> typer.Typer:
     for name, command in COMMANDS.items():
         target = load(name) if name == wanted else not_called
         settings: dict[str, Any] = {"help": command.help} if name != wanted else {}
+        if hasattr(target, "context_settings"):
+            settings["context_settings"] = target.context_settings
         if isinstance(target, typer.Typer):
             app.add_typer(target, name=name, help=command.help, rich_help_panel=command.panel, hidden=command.hidden)
         else:
