@@ -73,6 +73,7 @@ COMMANDS: dict[str, Command] = {
     "volumes": Command(LOOK, "List the project's volumes."),
     "exec": Command(ENTER, "Run a command in a running container."),
     "attach": Command(ENTER, "Join the main process of a running container."),
+    "cp": Command(ENTER, "Copy between a container and the host."),
     "commit": Command(ENTER, "Make an image of a service's container."),
     "export": Command(ENTER, "Write a container's file system as a tar."),
     "version": Command(ENGINE, "Show the version of Rorqual."),
