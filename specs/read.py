@@ -27,6 +27,7 @@ from specs.scalars import printed, resolve
 from specs.source import Diagnostic, Related, Severity, Span
 
 MAX_BYTES = 32 << 20
+MAX_ALIASED = 500_000  # nodes, once aliases are unfolded: more than any file needs, less than a second's work
 MAX_DEPTH = 1000
 STANDARD = "tag:yaml.org,2002:"
 
@@ -103,6 +104,7 @@ class Builder:
         self.anchors: dict[str, Node] = {}
         self.open: set[int] = set()
         self.depth = 0
+        self.aliased = False
 
     def documents(self) -> list[Node]:
         found: list[Node] = []
@@ -116,6 +118,9 @@ class Builder:
                     place = mark_span(self.name, event.start_mark)
                     raise Unreadable("yaml-version", "Compose reads YAML 1.1 only", place)
                 found.append(self.node(self.next()))
+                if self.aliased and weight(found[-1].value, {}) > MAX_ALIASED:
+                    message = "the aliases of this file make it too large to unfold"
+                    raise Unreadable("alias-bomb", message, mark_span(self.name, event.start_mark))
                 while type(self.next()) is not DocumentEndEvent:
                     pass
 
@@ -157,6 +162,7 @@ class Builder:
             raise Unreadable("unknown-anchor", f"there is no anchor named {event.anchor!r}", place)
         if id(target) in self.open:
             raise Unreadable("anchor-cycle", f"anchor {event.anchor!r} contains itself", place)
+        self.aliased = True
         return target
 
     def scalar(self, event: Any) -> Node:
@@ -235,6 +241,17 @@ class Builder:
             for name, value in each.value.items():
                 if name not in items:
                     items[name] = value
+
+
+def weight(value: Any, known: dict[int, int]) -> int:
+    """How many nodes a value becomes when every alias in it is unfolded; each shared part is looked at once."""
+    if type(value) is not dict and type(value) is not list:
+        return 1
+    total = known.get(id(value))
+    if total is None:
+        children = value.values() if type(value) is dict else value
+        total = known[id(value)] = 1 + sum(weight(child.value, known) for child in children)
+    return total
 
 
 def keyed(value: Node, key: Node) -> Node:

@@ -14,6 +14,7 @@ from specs.resolve.refusal import Refusal, refusal
 from specs.source import Related
 
 REMOTE = re.compile(r"(https?://|git://|ssh://|git@|github\.com/|oci://)")
+DEEPEST = 100  # every level reads again what the levels below it gave
 SECTIONS = ("services", "volumes", "networks", "secrets", "configs", "models", "images")
 
 
@@ -53,6 +54,8 @@ def included(context: Context, layer: Layer, path: str, entry: Node) -> Node | N
     if found[0] in trail:
         shown = " includes ".join(context.shown(each) for each in (*trail, found[0]))
         raise refusal(paths[0], "include-cycle", f"files include each other in a circle: {shown}")
+    if len(trail) > DEEPEST:
+        raise refusal(paths[0], "include-depth", f"files include each other more than {DEEPEST} deep")
     folder, directory = folders(layer, paths[0].value, entry)
     inner = Layer(
         directory=folder, base=directory, variables=variables_of(context, layer, directory, entry), included=trail

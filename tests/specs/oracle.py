@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "oracle"
 BASE_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/home/tester", "KEY": "k"}
 LIMIT_SECONDS = 10
+# Answers nest as deeply as the files do, and travel between processes.
+sys.setrecursionlimit(10_000)
 # What Docker Compose prints when it falls over its own feet: no answer to hold anyone to.
 FAULTS = ("panic:", "json: unsupported type", "runtime error")
 
