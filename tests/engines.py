@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,6 +108,10 @@ def running_podman(folder: Path) -> Iterator[RunningEngine]:
         engine = loaded("podman", folder / "engine.sock", process)
         yield engine
         anyio.run(remove_containers, engine)
+    # The keepers of finished execs stay for five minutes more, and would then clean up what is gone.
+    for keeper in processes_naming(f"{folder}/"):
+        with suppress(ProcessLookupError):
+            os.kill(keeper, signal.SIGKILL)
 
 
 @contextmanager
@@ -175,6 +179,19 @@ async def remove_containers(engine: RunningEngine) -> None:
     async with open_client(engine.target) as client:
         for container in await client.containers.list(all=True):
             await client.containers.remove(container["Id"], force=True, volumes=True)
+
+
+def processes_naming(text: str) -> list[int]:
+    """The processes, but this one, whose command line holds the text."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if text.encode() in words and int(entry.name) != os.getpid():
+            found.append(int(entry.name))
+    return found
 
 
 def unmount_below(folder: Path) -> None:
