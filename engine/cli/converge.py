@@ -36,7 +36,6 @@ from engine.reconcile.observe import observe
 from engine.reconcile.outcome import Report
 from specs.load import Loaded
 from specs.models import Project
-from specs.output import service_hashes
 from specs.source import Span
 
 
@@ -56,10 +55,6 @@ class Convergence:
     def sealer(self) -> Sealer:
         return read_sealer(state_directory(self.environment))
 
-    @cached_property
-    def hashes(self) -> Mapping[str, str]:
-        return service_hashes(self.project)
-
     def completed(self, options: PlanOptions) -> PlanOptions:
         """The options with what this machine adds to them: time, contents, seal, names."""
         return replace(
@@ -75,7 +70,7 @@ class Convergence:
         return await observe(self.engine.reader, self.project.name, self.project, self.separator)
 
     def plan(self, options: PlanOptions, observed: Observed) -> Plan:
-        return make_plan(self.project, observed, self.completed(options), self.hashes)
+        return make_plan(self.project, observed, self.completed(options))
 
     async def converge(self, options: PlanOptions, build: BuildOptions | None = None, *, yes: bool = False) -> Report:
         """Plan and apply. Where containers stand already, images are pulled and built first, and the rest is planned
@@ -106,13 +101,21 @@ class Convergence:
         """Carry the plan out, or with --dry-run only say it."""
         for warning in plan.warnings:
             print(warning, file=sys.stderr)
-        progress = make_progress(self.engine_options.progress, self.engine_options.ansi)
         if self.engine_options.dry_run:
             # late: only a dry run shows the plan here
             from engine.plan.render.text import render_text
 
             print(render_text(plan))
             return Report(plan)
+        async with interruptible() as stopping:
+            report = await self.carry_out(plan, stopping, build)
+        if stopping.is_set():
+            raise typer.Exit(130)
+        return report
+
+    async def carry_out(self, plan: Plan, stopping: anyio.Event, build: BuildOptions | None = None) -> Report:
+        """Apply it, its progress and failures shown; nothing new starts once `stopping` is set."""
+        progress = make_progress(self.engine_options.progress, self.engine_options.ansi)
         effects = Effects(
             self.engine,
             seal=self.sealer.seal,
@@ -122,13 +125,10 @@ class Convergence:
             say=lambda step, *line: None if step.word in self.quiet else progress.line(step, *line),
             warn=lambda address, text: print(f"warning: {address}: {text}", file=sys.stderr),
         )
-        async with interruptible() as stopping:
-            limit = parallel_limit(self.engine_options)
-            report = await apply(plan, effects, progress, limit=limit, stopping=stopping)
+        limit = parallel_limit(self.engine_options)
+        report = await apply(plan, effects, progress, limit=limit, stopping=stopping)
         if not report.ok:
             print(render_failures(report, self.span_of), file=sys.stderr)
-        if stopping.is_set():
-            raise typer.Exit(130)
         return report
 
 

@@ -259,6 +259,12 @@ class LogFollower:
         changed, self.changed = self.changed, anyio.Event()
         changed.set()
 
+    def give_up(self) -> None:
+        """End `follow` though something is still being read."""
+        self.active.clear()
+        self.running.clear()
+        self.tell()
+
     async def until_idle(self, linger_seconds: float) -> None:
         while True:
             changed = self.changed

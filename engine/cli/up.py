@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import anyio
 import typer
 
+from engine.cli.attached import Attached, AttachOptions
 from engine.cli.connection import connected
 from engine.cli.converge import convergence
 from engine.cli.lifecycle import Grace, Services
@@ -62,6 +63,28 @@ def up(
     wait_timeout: Annotated[float | None, typer.Option("--wait-timeout", help="Seconds that --wait may take")] = None,
     timeout: Grace = None,
     yes: Yes = False,
+    attach: Annotated[
+        list[str] | None, typer.Option("--attach", help="Show only this service's output; repeatable")
+    ] = None,
+    no_attach: Annotated[
+        list[str] | None, typer.Option("--no-attach", help="Don't show this service's output; repeatable")
+    ] = None,
+    attach_dependencies: Annotated[
+        bool, typer.Option("--attach-dependencies", help="Show the output of dependencies too")
+    ] = False,
+    timestamps: Annotated[bool, typer.Option("--timestamps", help="Each line with its time")] = False,
+    no_log_prefix: Annotated[bool, typer.Option("--no-log-prefix", help="Lines without the container's name")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours")] = False,
+    abort_on_container_exit: Annotated[
+        bool, typer.Option("--abort-on-container-exit", help="Stop all as soon as one has ended")
+    ] = False,
+    abort_on_container_failure: Annotated[
+        bool, typer.Option("--abort-on-container-failure", help="Stop all as soon as one has failed")
+    ] = False,
+    exit_code_from: Annotated[
+        str | None,
+        typer.Option("--exit-code-from", help="Exit as this service does; implies --abort-on-container-exit"),
+    ] = None,
 ) -> None:
     """Create, update and start what the file asks for. Example: rorqual up -d --wait"""
     if build and no_build:
@@ -86,7 +109,49 @@ def up(
         stop_seconds=timeout,
     )
     quiet = frozenset({"pull"} if quiet_pull else ()) | frozenset({"build"} if quiet_build else ())
-    converge_and_exit(project, engine, options, yes=yes, quiet=quiet, wait=wait, wait_seconds=wait_timeout)
+    aborts = abort_on_container_exit or exit_code_from is not None
+    if aborts and abort_on_container_failure:
+        raise typer.BadParameter("--abort-on-container-failure contradicts --abort-on-container-exit")
+    shown = AttachOptions(
+        attach=tuple(attach or ()),
+        no_attach=frozenset(no_attach or ()),
+        dependencies=attach_dependencies,
+        timestamps=timestamps,
+        prefix=not no_log_prefix,
+        colour=not no_color,
+        abort_on="exit" if aborts else "failure" if abort_on_container_failure else "",
+        exit_code_from=exit_code_from,
+        stop_seconds=timeout,
+    )
+    away = detach or wait
+    if away and (shown.attach or shown.dependencies or shown.abort_on):
+        raise typer.BadParameter(
+            "--detach and --wait can't be combined with --attach, --attach-dependencies, --exit-code-from, "
+            "--abort-on-container-exit or --abort-on-container-failure"
+        )
+    if away or no_start or engine.dry_run:
+        converge_and_exit(project, engine, options, yes=yes, quiet=quiet, wait=wait, wait_seconds=wait_timeout)
+    stay_and_exit(project, engine, options, shown, yes=yes, quiet=quiet)
+
+
+def stay_and_exit(
+    project: ProjectOptions,
+    engine: EngineOptions,
+    options: PlanOptions,
+    shown: AttachOptions,
+    *,
+    yes: bool,
+    quiet: frozenset[str],
+) -> NoReturn:
+    """As converge_and_exit, and then stay with the containers."""
+    loaded = load_project(project)
+
+    async def run() -> int:
+        async with connected(engine, announce=True) as client:
+            work = convergence(client, loaded, project, engine, quiet)
+            return await Attached(work, options, shown).run(yes=yes)
+
+    raise typer.Exit(anyio.run(run))
 
 
 def converge_and_exit(
