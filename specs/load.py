@@ -243,13 +243,14 @@ def check(it: Loading) -> None:
 
 
 def resolve_files(it: Loading) -> None:
-    settle.resolve_files(
-        it.root,
-        it.values["services"],
-        it.files.variables,
-        it.context.report,
-        environment=it.request.resolve_environment,
+    fold_files(it, it.values["services"])
+
+
+def fold_files(it: Loading, services: dict[str, Any]) -> None:
+    folded = settle.resolve_files(
+        it.root, services, it.files.variables, it.context.report, environment=it.request.resolve_environment
     )
+    it.values.setdefault("folded_files", {}).update(folded)
 
 
 def select(it: Loading) -> None:
@@ -263,9 +264,7 @@ def select(it: Loading) -> None:
         every = dict(sorted((values["services"] | values["disabled_services"]).items()))
         on, off = settle.split_by_profiles(every, [*it.profiles, *more])
         fresh = {name: service for name, service in on.items() if name not in values["services"]}
-        settle.resolve_files(
-            it.root, fresh, it.files.variables, it.context.report, environment=it.request.resolve_environment
-        )
+        fold_files(it, fresh)
         values["services"], values["disabled_services"] = on, off
     if it.request.services:
         settle.select(values, list(it.request.services))

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from json.encoder import encode_basestring
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from specs.depth import deep
 from specs.node import Timestamp
 from specs.scalars import json_number, rfc3339
+from specs.typed import parts
 from specs.typed.kinds import EXTENSIONS
 from specs.typed.service import SECTIONS, SERVICE_KIND
+
+if TYPE_CHECKING:
+    from specs.models import Project
+    from specs.models.base import Model
 
 SORTED = ("networks", "volumes", "secrets", "configs")
 
@@ -35,10 +41,10 @@ def json_values(values: dict[str, Any]) -> dict[str, Any]:
 
 def json_text(value: Any, *, escape: bool = True) -> str:
     """Indented JSON as Go writes it: maps of names sorted, < > & escaped, every $ doubled."""
-    parts: list[str] = []
+    pieces: list[str] = []
     with deep():
-        write(value, parts, "\n")
-    text = "".join(parts)
+        write(value, pieces, "\n")
+    text = "".join(pieces)
     text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     text = text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     return text.replace("$", "$$") if escape else text
@@ -93,3 +99,86 @@ def write_list(value: list[Any], parts: list[str], indent: str) -> None:
         write(item, parts, inner)
         separator = "," + inner
     parts.append(indent + "]")
+
+
+def compact_json(value: Any) -> str:
+    """JSON on one line as Go's json.Marshal writes it."""
+    with deep():
+        text = compact(value)
+    text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def compact(value: Any) -> str:
+    if type(value) is dict:
+        return "{" + ",".join([f"{encode_basestring(name)}:{compact(item)}" for name, item in value.items()]) + "}"
+    if type(value) is list:
+        return "[" + ",".join([compact(item) for item in value]) + "]"
+    parts: list[str] = []
+    write(value, parts, "")
+    return parts[0]
+
+
+def service_hash_of(service: dict[str, Any], files: dict[str, Any] | None = None) -> str:
+    """Compose's config hash of one service's values. `files`: its env_file and environment before that was folded in."""
+    fields = SERVICE_KIND.fields
+    assert SERVICE_KIND.encode is not None and fields is not None
+    whole = {name: item for name, item in (service | (files or {})).items() if item is not None or name in NULLS}
+    encoded = SERVICE_KIND.encode(whole)
+    if "deploy" in encoded:
+        deploy = {name: item for name, item in encoded["deploy"].items() if name != "replicas"}
+        encoded = encoded | {"deploy": deploy}
+    kept = [name for name in fields if name in encoded and name not in UNHASHED]
+    return sha256(compact_json({name: encoded[name] for name in kept}).encode()).hexdigest()
+
+
+NULLS = frozenset({"command", "entrypoint"})
+UNHASHED = frozenset({"build", "pull_policy", "scale", "depends_on", "profiles"})
+
+
+def network_hash_of(network: dict[str, Any]) -> str:
+    encode = SECTIONS["networks"].encode
+    assert encode is not None
+    return sha256(compact_json(encode(network)).encode()).hexdigest()
+
+
+def volume_hash_of(volume: dict[str, Any]) -> str:
+    encode = SECTIONS["volumes"].encode
+    assert encode is not None
+    encoded = {"driver": "local"} | encode(volume)
+    ordered = {name: encoded[name] for name in parts.VOLUME if name in encoded}
+    return sha256(compact_json(ordered).encode()).hexdigest()
+
+
+def project_json(project: Project) -> dict[str, Any]:
+    """What `config --format json` prints, as Python values; strings are real ones, not `$$`."""
+    return json_values(project_values(project))
+
+
+def service_hash(project: Project, name: str) -> str:
+    """The hash that Compose's `up` writes on containers as com.docker.compose.config-hash.
+
+    Its env files are folded in; `config --hash` prints the hash of a service whose env files are still to be read.
+    """
+    return service_hash_of(dumped(project.services[name]))
+
+
+def network_hash(project: Project, name: str) -> str:
+    return network_hash_of(dumped(project.networks[name]))
+
+
+def volume_hash(project: Project, name: str) -> str:
+    return volume_hash_of(dumped(project.volumes[name]))
+
+
+def dumped(model: Model) -> dict[str, Any]:
+    """A model as the values that it was made of: what was never set is not there."""
+    values = model.model_dump(by_alias=True, exclude_unset=True)
+    return {name: item for name, item in values.items() if item is not None or name in NULLS}
+
+
+def project_values(project: Project) -> dict[str, Any]:
+    sections = {
+        kind: {name: dumped(item) for name, item in getattr(project, kind).items()} for kind in ("services", *SORTED)
+    }
+    return sections | {"name": project.name, EXTENSIONS: project.extensions}

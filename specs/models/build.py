@@ -17,7 +17,7 @@ class Build(Extensible):
     args: dict[str, str | None] | None = None
     provenance: str | None = None
     sbom: str | None = None
-    ssh: list[dict[str, str]] | None = None
+    ssh: list[str] | None = None
     labels: dict[str, str] | None = None
     cache_from: list[str] | None = None
     cache_to: list[str] | None = None

@@ -10,7 +10,7 @@ from specs.models.project import Project
 from specs.typed.kinds import EXTENSIONS
 
 SECTIONS = ("services", "disabled_services", "networks", "volumes", "secrets", "configs", "models")
-PLAIN = ("name", "working_dir", "files", "environment", "profiles")
+PLAIN = ("name", "folded_files", "working_dir", "files", "environment", "profiles")
 
 
 def make_project(values: dict[str, Any]) -> Project:

@@ -27,6 +27,7 @@ class Project(Extensible):
     """Strings are real values (no `$$`); keys are the file's own names, `name` inside an entry is the engine's.
 
     `disabled_services` are those of profiles that are not active. `environment` is what interpolation saw.
+    `folded_files` are the env_file of services and their environment before: `config --hash` prints a hash of those.
     `files` are the absolute paths of the Compose files, in order; `-` is standard input.
     """
 
@@ -40,6 +41,7 @@ class Project(Extensible):
     models: dict[str, LanguageModel] = Field(default_factory=dict)
     images: dict[str, Image] = Field(default_factory=dict)
     disabled_services: dict[str, Service] = Field(default_factory=dict)
+    folded_files: dict[str, dict[str, Any]] = Field(default_factory=dict)
     files: list[str] = Field(default_factory=list)
     environment: dict[str, str] = Field(default_factory=dict)
     profiles: list[str] = Field(default_factory=list)

@@ -60,21 +60,26 @@ def agree_on_replicas(services: Values) -> None:
             service["deploy"] = mode | {"replicas": None} | deploy | {"replicas": service["scale"]}
 
 
-def resolve_files(root: Node, services: Values, variables: Variables, report: Report, *, environment: bool) -> None:
-    """env_file and label_file folded in and gone."""
+def resolve_files(
+    root: Node, services: Values, variables: Variables, report: Report, *, environment: bool
+) -> dict[str, Values]:
+    """env_file and label_file folded in and gone. What comes back is env_file and the environment before, by service."""
+    folded: dict[str, Values] = {}
     for name, service in services.items():
         node = root.get("services", name)
         assert node is not None
         try:
+            if environment and "env_file" in service:
+                folded[name] = {"env_file": service.pop("env_file"), "environment": service.get("environment")}
             if environment:
                 found = service_environment(node, service, variables)
                 put(service, "environment", dict(sorted(found.items())) or None)
-                service.pop("env_file", None)
             if service.get("label_file") or service.get("labels"):
                 put(service, "labels", dict(sorted(service_labels(node, service).items())) or None)
-            service.pop("label_file", None)
         except Refusal as error:
             report.diagnostics.append(error.diagnostic)
+        service.pop("label_file", None)
+    return folded
 
 
 def put(service: Values, key: str, value: Any) -> None:

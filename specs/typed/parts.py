@@ -44,13 +44,25 @@ from specs.typed.kinds import (
 Fields = dict[str, Kind]
 
 
+def either(value: dict[str, Any], name: str) -> Any:
+    """A field under its own name or, from a model, under Go's."""
+    return value.get(name, value.get(name.capitalize(), ""))
+
+
 def encode_weight(value: dict[str, Any]) -> dict[str, Any]:
     """These two keys have no JSON names in Compose, so Go's own appear."""
-    return {"Path": value.get("path", ""), "Weight": value.get("weight", 0)}
+    return {"Path": either(value, "path"), "Weight": either(value, "weight") or 0}
 
 
 def encode_throttle(value: dict[str, Any]) -> dict[str, Any]:
-    return {"Path": value.get("path", ""), "Rate": str(value.get("rate", 0))}
+    return {"Path": either(value, "path"), "Rate": str(either(value, "rate") or 0)}
+
+
+def encode_env_file(value: dict[str, Any]) -> Any:
+    """A required one is its path alone."""
+    if value.get("required", True):
+        return value.get("path", "")
+    return {name: value[name] for name in ("path", "required", "format") if name in value}
 
 
 def encode_file_object(value: dict[str, Any]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ SERVICE: dict[str, Kind] = {
     "entrypoint": COMMAND,
     "provider": structure(parts.PROVIDER),
     "environment": NULLABLE_MAPPING,
-    "env_file": list_of(structure(parts.ENV_FILE)),
+    "env_file": list_of(structure(parts.ENV_FILE, encode=parts.encode_env_file)),
     "expose": LOOSE_LIST,
     "extends": structure(parts.EXTENDS),
     "external_links": TEXTS,
