@@ -120,7 +120,7 @@ def compact(value: Any) -> str:
 
 
 def service_hash_of(service: dict[str, Any], files: dict[str, Any] | None = None) -> str:
-    """Compose's config hash of one service's values. `files`: its env_file and environment before that was folded in."""
+    """Compose's config hash of one service. `files`: its env_file, and its environment before that was folded in."""
     fields = SERVICE_KIND.fields
     assert SERVICE_KIND.encode is not None and fields is not None
     whole = {name: item for name, item in (service | (files or {})).items() if item is not None or name in NULLS}

@@ -43,6 +43,7 @@ LOOK_BEFORE, CONVERGE, LOOK, ENTER, OBJECTS, ENGINE = (
 
 COMMANDS: dict[str, Command] = {
     "validate": Command(LOOK_BEFORE, "Say everything that is wrong with the files, for people or for CI."),
+    "config": Command(LOOK_BEFORE, "Print the project with everything resolved, as Docker Compose prints it."),
     "explain": Command(LOOK_BEFORE, "Show where a value comes from: every place that had a say."),
     "schema": Command(LOOK_BEFORE, "Print the JSON Schema of the language, for editors."),
     "graph": Command(LOOK_BEFORE, "Show the dependency graph of the project."),

@@ -68,6 +68,9 @@ class Paths:
             contexts = build.value.get("additional_contexts")
             for context in contexts.value.values() if contexts is not None and type(contexts.value) is dict else ():
                 change(context, self.context)
+            keys = build.value.get("ssh")
+            for key in keys.value.values() if keys is not None and type(keys.value) is dict else ():
+                change(key, self.absolute)
         for env_file in items(service.value.get("env_file")):
             change(env_file.get("path"), self.absolute)
         for label_file in items(service.value.get("label_file")):

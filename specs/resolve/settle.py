@@ -63,7 +63,7 @@ def agree_on_replicas(services: Values) -> None:
 def resolve_files(
     root: Node, services: Values, variables: Variables, report: Report, *, environment: bool
 ) -> dict[str, Values]:
-    """env_file and label_file folded in and gone. What comes back is env_file and the environment before, by service."""
+    """env_file and label_file folded in and gone; what comes back is env_file and environment before, by service."""
     folded: dict[str, Values] = {}
     for name, service in services.items():
         node = root.get("services", name)

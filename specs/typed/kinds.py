@@ -25,12 +25,14 @@ Encode = Callable[[Any], Any]
 class Kind:
     """`decode` gives None for what is to be left out; `encode` is None where the JSON is the value itself."""
 
-    __slots__ = ("decode", "encode", "fields")
+    __slots__ = ("decode", "encode", "fields", "item")
 
     def __init__(self, decode: Decode, encode: Encode | None = None) -> None:
         self.decode = decode
         self.encode = encode
+        # of a struct: its fields; of a list or map: what is in it
         self.fields: dict[str, Kind] | None = None
+        self.item: Kind | None = None
 
 
 def wrong(node: Node, what: str) -> Refusal:
@@ -404,7 +406,9 @@ def list_of(kind: Kind) -> Kind:
         return [kind.decode(item) for item in node.value] or None
 
     encode = kind.encode
-    return Kind(decode, None if encode is None else lambda items: [encode(item) for item in items])
+    found = Kind(decode, None if encode is None else lambda items: [encode(item) for item in items])
+    found.item = kind
+    return found
 
 
 def map_of(kind: Kind) -> Kind:
@@ -416,6 +420,8 @@ def map_of(kind: Kind) -> Kind:
         return {n: None if item.value is None else kind.decode(item) for n, item in sorted(node.value.items())} or None
 
     encode = kind.encode
-    if encode is None:
-        return Kind(decode)
-    return Kind(decode, lambda items: {n: None if item is None else encode(item) for n, item in items.items()})
+    found = Kind(decode)
+    if encode is not None:
+        found.encode = lambda items: {n: None if item is None else encode(item) for n, item in items.items()}
+    found.item = kind
+    return found

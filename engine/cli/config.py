@@ -1,0 +1,134 @@
+"""`rorqual config`: the resolved project, or one fact of it, exactly as Docker Compose prints it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from engine.cli.options import ProjectOptions, with_options
+from engine.cli.project import load_project
+from specs.load import Loaded
+from specs.output import json_text, json_values, service_hash_of
+
+FORMATS = ("yaml", "json", "compose")
+
+
+@with_options(ProjectOptions)
+def config(
+    project: ProjectOptions,
+    services: Annotated[list[str] | None, typer.Argument(help="Only these services and what they need")] = None,
+    format: Annotated[str, typer.Option("--format", help="yaml, json, compose (without images:)")] = "yaml",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only check, and print nothing")] = False,
+    output: Annotated[str | None, typer.Option("--output", "-o", help="Write to a file")] = None,
+    hash: Annotated[str | None, typer.Option("--hash", help="Print config hashes: * or names, with commas")] = None,
+    list_services: Annotated[bool, typer.Option("--services", help="Print the names of services")] = False,
+    list_volumes: Annotated[bool, typer.Option("--volumes", help="Print the names of volumes")] = False,
+    list_networks: Annotated[bool, typer.Option("--networks", help="Print the names of networks")] = False,
+    list_models: Annotated[bool, typer.Option("--models", help="Print the models")] = False,
+    list_images: Annotated[bool, typer.Option("--images", help="Print the images")] = False,
+    list_profiles: Annotated[bool, typer.Option("--profiles", help="Print the profiles")] = False,
+    environment: Annotated[bool, typer.Option("--environment", help="Print what variables are taken from")] = False,
+    variables: Annotated[bool, typer.Option("--variables", help="Print the variables of the files")] = False,
+    strict_env: Annotated[bool, typer.Option("--strict-env", help="An unset variable is an error")] = False,
+    no_interpolate: Annotated[bool, typer.Option("--no-interpolate", help="Leave variables as they are")] = False,
+    no_normalize: Annotated[bool, typer.Option("--no-normalize", help="Add no defaults")] = False,
+    no_path_resolution: Annotated[bool, typer.Option("--no-path-resolution", help="Leave paths as they are")] = False,
+    no_consistency: Annotated[bool, typer.Option("--no-consistency", help="Do not check that parts fit")] = False,
+    no_env_resolution: Annotated[bool, typer.Option("--no-env-resolution", help="Do not read env files")] = False,
+) -> None:
+    """Print the project with everything resolved. Example: rorqual config --format json web"""
+    if format not in FORMATS:
+        raise typer.BadParameter(f"--format takes {', '.join(FORMATS)}, not {format!r}")
+    raw = no_interpolate or variables
+    loaded = load_project(
+        project,
+        () if hash is not None else services or (),
+        strict_env=strict_env,
+        interpolate=not raw,
+        normalize=not no_normalize,
+        resolve_paths=not no_path_resolution,
+        check_consistency=not no_consistency and not raw,
+        resolve_environment=not no_env_resolution and not raw,
+        all_resources=project.all_resources or raw,
+    )
+    if quiet:
+        return
+    assert loaded.values is not None
+    facts = {
+        "services": list_services,
+        "volumes": list_volumes,
+        "networks": list_networks,
+        "models": list_models,
+        "images": list_images,
+        "profiles": list_profiles,
+        "environment": environment,
+        "variables": variables,
+    }
+    asked = [name for name, wanted in facts.items() if wanted]
+    if hash is not None:
+        text = hashes(loaded, hash)
+    elif asked:
+        # late: only a question about one fact needs these
+        from engine.cli import facts as answers
+
+        text = "".join(f"{line}\n" for line in answers.ANSWERS[asked[0]](loaded))
+    else:
+        text = rendered(loaded, format, raw=raw)
+    write(text, output)
+
+
+def rendered(loaded: Loaded, format: str, *, raw: bool) -> str:
+    assert loaded.values is not None and loaded.root is not None
+    if raw:
+        values = raw_values(loaded)
+    elif format == "json":
+        return json_text(json_values(loaded.values)) + "\n"
+    if format == "json":
+        return json_text(values, escape=False) + "\n"
+    # late: JSON is what scripts read, and needs none of this
+    from specs.output_yaml import yaml_values
+    from specs.plain_compose import plain_compose
+    from specs.yaml_text import yaml_text
+
+    if raw:
+        return yaml_text(values, escape=False)
+    chosen = plain_compose(loaded) if format == "compose" else loaded.values
+    return yaml_text(yaml_values(chosen))
+
+
+def raw_values(loaded: Loaded) -> dict[str, Any]:
+    """The merged files with their variables unexpanded, keys sorted, as Compose prints them."""
+    # late: as above
+    from specs.node import plain
+
+    assert loaded.root is not None and loaded.values is not None
+    return dict(sorted_deep(plain(loaded.root) | {"name": loaded.values["name"]}))
+
+
+def sorted_deep(value: Any) -> Any:
+    if isinstance(value, dict):
+        # what starts with # is a note of ours, such as a secret's content
+        return {name: sorted_deep(value[name]) for name in sorted(value) if not name.startswith("#")}
+    return [sorted_deep(item) for item in value] if isinstance(value, list) else value
+
+
+def hashes(loaded: Loaded, wanted: str) -> str:
+    assert loaded.values is not None
+    services: dict[str, Any] = loaded.values["services"]
+    names = sorted(services) if wanted == "*" else wanted.split(",")
+    folded = loaded.values["folded_files"]
+    for name in names:
+        if name not in services:
+            raise typer.BadParameter(f"no such service: {name}")
+    return "".join(f"{name} {service_hash_of(services[name], folded.get(name))}\n" for name in names)
+
+
+def write(text: str, path: str | None) -> None:
+    if path is None:
+        sys.stdout.write(text)
+        return
+    with open(os.path.expanduser(path), "w", encoding="utf-8") as file:
+        file.write(text)
