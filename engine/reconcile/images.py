@@ -101,7 +101,7 @@ def dockerfile_build(project: Project, build: Build, naming: Naming) -> Dockerfi
         privileged=bool(build.privileged),
         isolation=build.isolation or "",
         secrets=tuple(build_secrets(project, build)),
-        ssh=tuple(f"{k}={v}" if v else k for entry in build.ssh or () for k, v in entry.items()),
+        ssh=tuple(build.ssh or ()),
         additional_contexts={
             k: named_context(project, v, naming) for k, v in (build.additional_contexts or {}).items()
         },

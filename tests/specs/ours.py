@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from specs.load import Request, load
-from specs.output import json_text, json_values
+from specs.output import json_text, json_values, service_hash
 
 MANY = {"-f": "files", "--profile": "profiles", "--env-file": "env_files"}
 ONE = {"-p": "project_name", "--project-directory": "project_directory"}
@@ -28,10 +28,9 @@ def resolve(
         return None, complaints, {}
     found: dict[str, str] = {}
     if hashes:
-        # late: the runner compares projects without it
-        from specs.output import service_hash
-
-        found = {name: service_hash(loaded.values, name) for name in loaded.values["services"]}
+        project = loaded.project
+        assert project is not None
+        found = {name: service_hash(project, name) for name in project.services}
     return json.loads(json_text(json_values(loaded.values))), complaints, found
 
 

@@ -12,9 +12,11 @@ from tests.specs.cases.case import Case
 __all__ = ["Case", "corpus"]
 
 
-def corpus() -> Iterator[Case]:
-    """Every case, ids unique. Importing the tables is left until they are asked for."""
+def corpus(*, whole: bool = False) -> Iterator[Case]:
+    """Every case, ids unique; `whole`: every value at every place."""
     from tests.specs.cases import interpolation, layouts, merging, reuse, snippets, sweeps, syntax
 
-    for module in (snippets, sweeps, merging, reuse, interpolation, syntax, layouts):
+    yield from snippets.cases()
+    yield from sweeps.cases(stride=1 if whole else sweeps.STRIDE)
+    for module in (merging, reuse, interpolation, syntax, layouts):
         yield from module.cases()
