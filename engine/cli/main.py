@@ -72,6 +72,7 @@ COMMANDS: dict[str, Command] = {
     "port": Command(LOOK, "Print the host's address of a published port."),
     "images": Command(LOOK, "List the images that the containers were made of."),
     "volumes": Command(LOOK, "List the project's volumes."),
+    "run": Command(ENTER, "Run one command in a new container of a service."),
     "exec": Command(ENTER, "Run a command in a running container."),
     "attach": Command(ENTER, "Join the main process of a running container."),
     "cp": Command(ENTER, "Copy between a container and the host."),
