@@ -158,9 +158,14 @@ def project_json(project: Project) -> dict[str, Any]:
 def service_hash(project: Project, name: str) -> str:
     """The hash that Compose's `up` writes on containers as com.docker.compose.config-hash.
 
-    Its env files are folded in; `config --hash` prints the hash of a service whose env files are still to be read.
+    Its env files are folded in, unlike in config_hash.
     """
     return service_hash_of(dumped(project.services[name]))
+
+
+def config_hash(project: Project, name: str) -> str:
+    """The hash that `config --hash` prints: of the service with its env files still to be read."""
+    return service_hash_of(dumped(project.services[name]), project.folded_files.get(name))
 
 
 def network_hash(project: Project, name: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from specs.load import Request, load
-from specs.output import json_text, json_values, service_hash
+from specs.output import config_hash, json_text, json_values
 
 MANY = {"-f": "files", "--profile": "profiles", "--env-file": "env_files"}
 ONE = {"-p": "project_name", "--project-directory": "project_directory"}
@@ -30,7 +30,7 @@ def resolve(
     if hashes:
         project = loaded.project
         assert project is not None
-        found = {name: service_hash(project, name) for name in project.services}
+        found = {name: config_hash(project, name) for name in project.services}
     return json.loads(json_text(json_values(loaded.values))), complaints, found
 
 
