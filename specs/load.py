@@ -32,7 +32,8 @@ class Request:
     """What to load, and how. None means: find out as Compose does (environment, .env, discovery).
 
     `environment` is the process environment; nothing else of the process is looked at but the file system.
-    `stdin` is the text of `-f -`. The switches are those of `config --no-…`. `services` selects; empty is all.
+    `stdin` is the text of `-f -`. The switches are those of `config --no-…`.
+    `services` selects; empty is all.
     """
 
     working_directory: str
@@ -43,6 +44,7 @@ class Request:
     profiles: Sequence[str] | None = None
     env_files: Sequence[str] | None = None
     services: Sequence[str] = ()
+    only_services: bool = True
     stdin: bytes | None = None
     strict_env: bool = False
     all_resources: bool = False
@@ -254,7 +256,9 @@ def fold_files(it: Loading, services: dict[str, Any]) -> None:
 
 
 def select(it: Loading) -> None:
-    """The services that were asked for, whatever their profile, with what they depend on."""
+    """The services that were named become active, whatever their profile; with `only_services` the rest is left out
+    but for what they depend on.
+    """
     values = it.values
     for name in it.request.services:
         if name not in values["services"] and name not in values["disabled_services"]:
@@ -266,7 +270,7 @@ def select(it: Loading) -> None:
         fresh = {name: service for name, service in on.items() if name not in values["services"]}
         fold_files(it, fresh)
         values["services"], values["disabled_services"] = on, off
-    if it.request.services:
+    if it.request.services and it.request.only_services:
         settle.select(values, list(it.request.services))
 
 

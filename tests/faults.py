@@ -29,6 +29,7 @@ class Relay:
     def run(self, command: Sequence[str], cwd: Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run the client with DOCKER_HOST at the relay; its return code is -9 when it was killed."""
         self.lock = threading.Lock()
+        self.serving: list[threading.Thread] = []
         self.listen.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(str(self.listen))
@@ -45,7 +46,9 @@ class Relay:
             accepting.start()
             out, err = self.client.communicate(timeout=timeout)
             server.shutdown(socket.SHUT_RDWR)
-        accepting.join(5)
+        accepting.join()
+        for thread in self.serving:
+            thread.join()
         return subprocess.CompletedProcess(command, self.client.returncode, out, err)
 
     def accept(self, server: socket.socket) -> None:
@@ -56,15 +59,23 @@ class Relay:
                 return
             far = socket.socket(socket.AF_UNIX)
             far.connect(str(self.engine))
-            deadly = threading.Event()
-            for source, sink, watch in ((near, far, self.request), (far, near, self.answer)):
-                threading.Thread(target=self.pump, args=(source, sink, watch, deadly), daemon=True).start()
+            self.serving.append(threading.Thread(target=self.serve, args=(near, far), daemon=True))
+            self.serving[-1].start()
+
+    def serve(self, near: socket.socket, far: socket.socket) -> None:
+        deadly = threading.Event()
+        with near, far:
+            back = threading.Thread(target=self.pump, args=(far, near, self.answer, deadly), daemon=True)
+            back.start()
+            self.pump(near, far, self.request, deadly)
+            back.join()
 
     def pump(self, source: socket.socket, sink: socket.socket, watch: object, deadly: threading.Event) -> None:
         assert callable(watch)
         try:
             while data := source.recv(65536):
                 if not watch(data, deadly):
+                    source.shutdown(socket.SHUT_RDWR)
                     return
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)

@@ -31,7 +31,7 @@ def run_verb(
 
     `must_exist` makes a named service without a container an error.
     """
-    loaded = load_project(project)
+    loaded = load_project(project, tuple(services or ()), only_services=False)
 
     async def run() -> int:
         async with connected(engine, announce=True) as client:

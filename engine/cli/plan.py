@@ -69,7 +69,7 @@ def plan(
         remove_orphans=remove_orphans,
         rerun=frozenset(rerun or ()),
     )
-    loaded = load_project(project)
+    loaded = load_project(project, options.services, only_services=False)
 
     async def run() -> Plan:
         async with connected(engine) as client:

@@ -144,7 +144,7 @@ def stay_and_exit(
     quiet: frozenset[str],
 ) -> NoReturn:
     """As converge_and_exit, and then stay with the containers."""
-    loaded = load_project(project)
+    loaded = load_project(project, options.services, only_services=False)
 
     async def run() -> int:
         async with connected(engine, announce=True) as client:
@@ -165,7 +165,7 @@ def converge_and_exit(
     wait_seconds: float | None = None,
 ) -> NoReturn:
     """Load, connect, plan and apply; end the command with 0, or with 1 when something failed."""
-    loaded = load_project(project)
+    loaded = load_project(project, options.services, only_services=False)
 
     async def run() -> int:
         async with connected(engine, announce=True) as client:

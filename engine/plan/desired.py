@@ -45,7 +45,7 @@ class DesiredContainer:
     name: str
     image: str
     body: JsonObject
-    labels: Mapping[str, str]
+    labels: Mapping[str, str] = field(default_factory=dict)
     files: tuple[InjectedFile, ...] = ()
     contents: Mapping[str, str] = field(default_factory=dict)
     sensitive: frozenset[str] = frozenset()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from engine.api.errors import InvalidArgument
 from engine.graph.address import Address, Kind
 from engine.plan.draft import Draft
@@ -20,12 +18,9 @@ from specs.models import Project, Service
 from specs.source import Diagnostic, Severity
 
 
-def make_plan(
-    project: Project, observed: Observed, options: PlanOptions, hashes: Mapping[str, str] | None = None
-) -> Plan:
+def make_plan(project: Project, observed: Observed, options: PlanOptions) -> Plan:
     """The steps that take what is observed to what the project asks for; none where it is so already.
 
-    `hashes` are Compose's config hashes by service, for the label; they decide nothing.
     Raises NotFound for a missing external network or volume, InvalidArgument for what can't be on one host.
     """
     keys = select(project, options.services, deps=options.deps)
@@ -33,7 +28,7 @@ def make_plan(
     draft = Draft()
     plan_images(draft, project, keys, observed, options)
     naming = Naming(project.name, options.separator)
-    lowering = Lowering(project, naming, options.contents, hashes or {}, options.seal, options.profiles)
+    lowering = Lowering(project, naming, options.contents, options.seal, options.profiles)
     planner = ServicePlanner(
         draft,
         project,

@@ -69,7 +69,7 @@ class ServicePlanner:
     def plan_replica(self, key: str, number: int, live: LiveContainer | None) -> None:
         desired = self.lowering.container(key, number)
         if live is None:
-            action = CreateContainer(desired, start=self.options.start)
+            action = CreateContainer(self.lowering.labelled(desired), start=self.options.start)
             self.draft.add(desired.address, action, "it doesn't exist yet", needs=self.needs(key))
             self.renewed.add(desired.address)
             self.after_start(desired)
@@ -121,7 +121,8 @@ class ServicePlanner:
         if not self.options.renew_anonymous_volumes:
             desired = carry_volumes(desired, live)
         self.before_stop(desired.address, live, desired)
-        action = ReplaceContainer(live.id, desired, start=self.options.start, stop_seconds=self.stop_seconds(desired))
+        labelled = self.lowering.labelled(desired)
+        action = ReplaceContainer(live.id, labelled, self.options.start, self.stop_seconds(desired))
         fields = self.spelled(key, diff.replace)
         self.draft.add(desired.address, action, because, fields=fields, needs=self.needs(key))
         self.renewed.add(desired.address)

@@ -43,7 +43,7 @@ def write_plan(path: Path, project: Project, options: PlanOptions, plan: Plan) -
     body = {
         "format": FORMAT,
         "version": VERSION,
-        "project": project.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "project": project.model_dump(mode="json", by_alias=True, exclude_unset=True),
         "options": {k: plain(v) for k, v in asdict(options).items() if k not in READ_AGAIN},
         "plan": plan_document(plan),
     }

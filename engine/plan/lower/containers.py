@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.graph.address import Address, Kind
@@ -29,6 +29,7 @@ from engine.plan.lower.naming import (
 from engine.plan.options import unsealed
 from specs.models import Healthcheck, Project, Service
 from specs.models import Hook as HookModel
+from specs.output import service_hash
 from specs.units import nanoseconds, seconds
 
 
@@ -36,14 +37,13 @@ from specs.units import nanoseconds, seconds
 class Lowering:
     """What lowering needs beside the service: names, and the facts that the machine read for it.
 
-    `contents` maps a host path to the digest of its content (or None); `seal` makes a digest of a sensitive value.
-    `hashes` are Compose's config hashes by service; `profiles` the content of seccomp profiles by path as written.
+    `contents` maps a host path to the digest of its content (or None); `seal` makes a digest of a sensitive value;
+    `profiles` holds the content of seccomp profiles by path as written.
     """
 
     project: Project
     naming: Naming
     contents: Mapping[str, str | None] = field(default_factory=dict)
-    hashes: Mapping[str, str] = field(default_factory=dict)
     seal: Callable[[str], str] = unsealed
     profiles: Mapping[str, str] = field(default_factory=dict)
 
@@ -73,7 +73,6 @@ class Lowering:
             name=name,
             image=body["Image"],
             body=body,
-            labels=self.labels(key, service, number),
             files=tuple(mounts.files),
             contents=self.digests(mounts),
             sensitive=frozenset(mounts.secret_targets),
@@ -91,10 +90,14 @@ class Lowering:
             read[file.path] = self.seal(file.content.decode()) if secret else plain_digest(file.content)
         return read
 
-    def labels(self, key: str, service: Service, number: int) -> dict[str, str]:
+    def labelled(self, desired: DesiredContainer) -> DesiredContainer:
+        """With the tools' own labels: only what is created needs them, and Compose's config hash takes its time."""
+        key, number = desired.address.name, desired.address.replica
+        service = self.project.services[key]
         needs = (service.depends_on or {}).items()
         labels = {
             **project_labels(self.project),
+            CONFIG_HASH: service_hash(self.project, key),
             SERVICE: key,
             NUMBER: str(number),
             ONEOFF: "False",
@@ -102,9 +105,7 @@ class Lowering:
                 sorted(f"{name}:{d.condition}:{str(bool(d.restart)).lower()}" for name, d in needs)
             ),
         }
-        if key in self.hashes:
-            labels[CONFIG_HASH] = self.hashes[key]
-        return labels
+        return replace(desired, labels=labels)
 
     def host_config(self, service: Service, mounts: Mounts) -> dict[str, Any]:
         body = {

@@ -43,7 +43,7 @@ def lower_network(project: Project, key: str, network: Network) -> DesiredNetwor
                 for pool in network.ipam.config or ()
             ],
         }
-    labels = {**object_labels(project, "network", key), CONFIG_HASH: network_hash(network)}
+    labels = {**object_labels(project, "network", key), CONFIG_HASH: network_hash(project, key)}
     return DesiredNetwork(address, name, False, body, labels)
 
 
@@ -57,7 +57,7 @@ def lower_volume(project: Project, key: str, volume: Volume) -> DesiredVolume:
         "DriverOpts": volume.driver_opts or {},
         "Labels": volume.labels or {},
     }
-    labels = {**object_labels(project, "volume", key), CONFIG_HASH: volume_hash(volume)}
+    labels = {**object_labels(project, "volume", key), CONFIG_HASH: volume_hash(project, key)}
     return DesiredVolume(address, name, False, body, labels)
 
 
