@@ -1,0 +1,67 @@
+"""`rorqual build`: make the images that the project builds."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Annotated, Any
+
+import anyio
+import typer
+
+from engine.builders.build import BuildOptions
+from engine.cli.connection import connected
+from engine.cli.converge import convergence
+from engine.cli.imageplans import ImagePlan, arguments_of, with_build_changes
+from engine.cli.members import ServiceNames
+from engine.cli.options import EngineOptions, ProjectOptions, with_options
+from engine.cli.project import load_project
+from engine.plan.order import select
+
+
+@with_options(ProjectOptions, EngineOptions)
+def build(
+    project: ProjectOptions,
+    engine: EngineOptions,
+    services: ServiceNames = None,
+    build_arg: Annotated[list[str] | None, typer.Option("--build-arg", help="NAME=VALUE; repeatable")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Every step anew")] = False,
+    provenance: Annotated[str | None, typer.Option("--provenance", help="Add a provenance attestation")] = None,
+    pull: Annotated[bool, typer.Option("--pull", help="Newer base images where there are some")] = False,
+    push: Annotated[bool, typer.Option("--push", help="Push what was built")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Without the build's output")] = False,
+    sbom: Annotated[str | None, typer.Option("--sbom", help="Add a bill of materials")] = None,
+    ssh: Annotated[list[str] | None, typer.Option("--ssh", help="ID or ID=PATH of a key or agent")] = None,
+    with_dependencies: Annotated[
+        bool, typer.Option("--with-dependencies", help="What the services depend on, too")
+    ] = False,
+) -> None:
+    """Build the services' images. Example: rorqual build --pull web"""
+    loaded = load_project(project)
+    shown = replace(engine, progress="quiet") if quiet else engine
+    changes: dict[str, Any] = {}
+    if provenance is not None:
+        changes["provenance"] = provenance
+    if sbom is not None:
+        changes["sbom"] = sbom
+    if ssh:
+        changes["ssh"] = [{id: path} for id, _, path in (entry.partition("=") for entry in ssh)]
+
+    async def run() -> int:
+        async with connected(shown, announce=True) as client:
+            work = convergence(client, loaded, project, shown)
+            keys = select(work.project, services or (), deps=with_dependencies)
+            work.project = with_build_changes(work.project, keys, arguments_of(build_arg or ()), **changes)
+            plan = ImagePlan(work.project, await work.observe(), work.separator)
+            for key in keys:
+                plan.build_service(key)
+            for name in work.project.images if not services else ():
+                plan.build_entry(name)
+            for key in keys if push else ():
+                plan.push_service(key)
+            if not plan.draft.steps:
+                print("no service has an image to build", file=sys.stderr)
+            report = await work.apply(plan.finished(), BuildOptions(fresh=pull, no_cache=no_cache))
+            return 0 if report.ok else 1
+
+    raise typer.Exit(anyio.run(run))
