@@ -1,0 +1,35 @@
+"""A fault's class → the HTTP status, and the one body that Docker's clients read. Called by the router."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+
+from engine.api.errors import STATUS, EngineError
+
+
+def status_of(error: EngineError) -> int:
+    return next((status for cls, status in STATUS.items() if isinstance(error, cls)), 500)
+
+
+def body_of(message: str) -> bytes:
+    return json.dumps({"message": message}, ensure_ascii=False).encode() + b"\n"
+
+
+def leaf_of(error: BaseException) -> BaseException:
+    """The fault that a task group wrapped: one of ours before any other."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    leaves = [leaf_of(inner) for inner in error.exceptions]
+    return next((leaf for leaf in leaves if isinstance(leaf, EngineError)), leaves[0])
+
+
+def fault_of(error: Exception) -> EngineError:
+    """What the client is told. A fault that nobody foresaw is written to the daemon's log, whole."""
+    leaf = leaf_of(error)
+    if isinstance(leaf, EngineError):
+        return leaf
+    print("".join(traceback.format_exception(error)), file=sys.stderr, flush=True)
+    words = f"{leaf.filename}: {leaf.strerror}" if isinstance(leaf, OSError) and leaf.filename else str(leaf)
+    return EngineError(words or type(leaf).__name__)

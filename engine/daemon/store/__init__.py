@@ -1,0 +1,1 @@
+"""Records of what exists, and their journal."""

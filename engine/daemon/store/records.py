@@ -1,0 +1,156 @@
+"""Records by kind and id in one SQLite file: whole or not there, in order, whenever the process may die.
+
+SQLite runs in WAL mode with synchronous=NORMAL: a commit is a write(2) and no fsync (40 µs, not 5 ms), so a killed
+daemon loses nothing, and a machine that loses power loses the last moments at most, in order. What can't be made
+again from the network or the layers (an image's names) asks for `sync`. Checkpoints, which do sync, run in a thread.
+A file that SQLite calls damaged is set aside and what can be read of it is kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine.api.errors import SystemFailure
+from engine.daemon.protocols import Json
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS records (
+    kind TEXT NOT NULL, id TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (kind, id)
+) WITHOUT ROWID
+"""
+FORMAT = 1
+
+
+class RecordStore:
+    """`corrupt` counts records that could not be read and were left out; they stay in the file under kind "corrupt"."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._connection = open_or_mend(path)
+        self.corrupt = 0
+
+    def put(self, kind: str, id: str, record: Json) -> None:
+        text = json.dumps(record, separators=(",", ":"))
+        self._write("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", (kind, id, text))
+
+    def get(self, kind: str, id: str) -> Json | None:
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT record FROM records WHERE kind = ? AND id = ?", (kind, id)
+            ).fetchone()
+        return None if row is None else self._decode(kind, id, row[0])
+
+    def list(self, kind: str) -> dict[str, Json]:
+        with self._lock:
+            rows = self._connection.execute("SELECT id, record FROM records WHERE kind = ?", (kind,)).fetchall()
+        decoded = {id: self._decode(kind, id, text) for id, text in rows}
+        return {id: record for id, record in decoded.items() if record is not None}
+
+    def delete(self, kind: str, id: str) -> None:
+        self._write("DELETE FROM records WHERE kind = ? AND id = ?", (kind, id))
+
+    def _write(self, statement: str, values: tuple[str, ...]) -> None:
+        with self.transaction():
+            try:
+                self._connection.execute(statement, values)
+            except sqlite3.Error as error:
+                raise SystemFailure(f"can't write the engine's records to {self._path}: {error}") from error
+
+    def _decode(self, kind: str, id: str, text: str) -> Json | None:
+        """A record that is no JSON is moved aside, and said: the others must still be served."""
+        try:
+            return json.loads(text)
+        except ValueError:
+            print(f"rorqual: the record of {kind} {id} can't be read and is set aside", file=sys.stderr, flush=True)
+            self.corrupt += 1
+            self._write("UPDATE OR REPLACE records SET kind = 'corrupt' WHERE kind = ? AND id = ?", (kind, id))
+            return None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All the writes within, or none; transactions within are part of the outer one."""
+        with self._lock:
+            outermost = self._depth == 0
+            self._depth += 1
+            try:
+                if outermost:
+                    self._run("BEGIN IMMEDIATE")
+                yield
+                if outermost:
+                    self._run("COMMIT")
+            except BaseException:
+                if outermost and self._connection.in_transaction:
+                    with contextlib.suppress(sqlite3.Error):
+                        self._connection.execute("ROLLBACK")
+                raise
+            finally:
+                self._depth -= 1
+
+    def _run(self, statement: str) -> None:
+        try:
+            self._connection.execute(statement)
+        except sqlite3.Error as error:
+            raise SystemFailure(f"can't write the engine's records to {self._path}: {error}") from error
+
+    def checkpoint(self) -> None:
+        """Carry the journal into the file, and sync both. Blocks: for a thread. On a connection of its own."""
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(self._path)) as own:
+            own.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+
+def open_or_mend(path: Path) -> sqlite3.Connection:
+    try:
+        return open_database(path)
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise SystemFailure(f"can't open the engine's records at {path}: {error}") from error
+        print(f"rorqual: {path} is damaged ({error}); what can be read of it is kept", file=sys.stderr, flush=True)
+    damaged = path.with_name(f"{path.name}.damaged-{os.urandom(3).hex()}")
+    for ending in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + ending).rename(damaged.with_name(damaged.name + ending))
+    fresh = open_database(path)
+    salvage(damaged, fresh)
+    return fresh
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    # transactions are begun and ended by hand: isolation_level None
+    connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("PRAGMA cache_size = -2000")
+        connection.execute(SCHEMA)
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > FORMAT:
+            raise SystemFailure(f"{path} was written by a newer Rorqual (format {version}); upgrade this one")
+        connection.execute(f"PRAGMA user_version = {FORMAT}")
+        if (verdict := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise sqlite3.DatabaseError(verdict)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def salvage(damaged: Path, fresh: sqlite3.Connection) -> None:
+    """Copy row by row what the damaged file still gives."""
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(damaged)) as old:
+        for row in old.execute("SELECT kind, id, record FROM records"):
+            fresh.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", row)
