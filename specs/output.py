@@ -120,7 +120,7 @@ def compact(value: Any) -> str:
 
 
 def service_hash_of(service: dict[str, Any], files: dict[str, Any] | None = None) -> str:
-    """Compose's config hash of one service. `files`: its env_file, and its environment before that was folded in."""
+    """Compose's hash of one service's values; `files` are fields that take the place of its own."""
     fields = SERVICE_KIND.fields
     assert SERVICE_KIND.encode is not None and fields is not None
     whole = {name: item for name, item in (service | (files or {})).items() if item is not None or name in NULLS}
@@ -158,14 +158,23 @@ def project_json(project: Project) -> dict[str, Any]:
 def service_hash(project: Project, name: str) -> str:
     """The hash that Compose's `up` writes on containers as com.docker.compose.config-hash.
 
-    Its env files are folded in, unlike in config_hash.
+    Its env files are folded in and gone, its label files are folded in and named too, unlike in config_hash.
     """
-    return service_hash_of(dumped(project.services[name]))
+    folded = project.folded_files.get(name, {})
+    return service_hash_of(dumped(project.services[name]), only(folded, "label_file"))
 
 
 def config_hash(project: Project, name: str) -> str:
     """The hash that `config --hash` prints: of the service with its env files still to be read."""
-    return service_hash_of(dumped(project.services[name]), project.folded_files.get(name))
+    return config_hash_of(dumped(project.services[name]), project.folded_files.get(name, {}))
+
+
+def config_hash_of(service: dict[str, Any], folded: dict[str, Any]) -> str:
+    return service_hash_of(service, only(folded, "env_file", "environment"))
+
+
+def only(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: values[name] for name in names if name in values}
 
 
 def network_hash(project: Project, name: str) -> str:

@@ -11,7 +11,7 @@ import typer
 from engine.cli.options import ProjectOptions, with_options
 from engine.cli.project import load_project
 from specs.load import Loaded
-from specs.output import json_text, json_values, service_hash_of
+from specs.output import config_hash_of, json_text, json_values
 
 FORMATS = ("yaml", "json", "compose")
 
@@ -123,7 +123,7 @@ def hashes(loaded: Loaded, wanted: str) -> str:
     for name in names:
         if name not in services:
             raise typer.BadParameter(f"no such service: {name}")
-    return "".join(f"{name} {service_hash_of(services[name], folded.get(name))}\n" for name in names)
+    return "".join(f"{name} {config_hash_of(services[name], folded.get(name, {}))}\n" for name in names)
 
 
 def write(text: str, path: str | None) -> None:

@@ -13,7 +13,7 @@ class Model(BaseModel):
     A field left at None was not said; `extensions` holds the `x-*` keys as written.
     """
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, defer_build=True)
 
 
 class Extensible(Model):

@@ -27,7 +27,7 @@ class Project(Extensible):
     """Strings are real values (no `$$`); keys are the file's own names, `name` inside an entry is the engine's.
 
     `disabled_services` are those of profiles that are not active. `environment` is what interpolation saw.
-    `folded_files` are the env_file of services and their environment before: `config --hash` prints a hash of those.
+    `folded_files` are the env_file and label_file of services and their environment before: hashes hold them.
     `files` are the absolute paths of the Compose files, in order; `-` is standard input.
     """
 

@@ -63,7 +63,7 @@ def agree_on_replicas(services: Values) -> None:
 def resolve_files(
     root: Node, services: Values, variables: Variables, report: Report, *, environment: bool
 ) -> dict[str, Values]:
-    """env_file and label_file folded in and gone; what comes back is env_file and environment before, by service."""
+    """env_file and label_file folded in and gone; what comes back is both, and the environment before, by service."""
     folded: dict[str, Values] = {}
     for name, service in services.items():
         node = root.get("services", name)
@@ -78,7 +78,8 @@ def resolve_files(
                 put(service, "labels", dict(sorted(service_labels(node, service).items())) or None)
         except Refusal as error:
             report.diagnostics.append(error.diagnostic)
-        service.pop("label_file", None)
+        if "label_file" in service:
+            folded.setdefault(name, {})["label_file"] = service.pop("label_file")
     return folded
 
 
