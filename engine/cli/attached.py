@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 from collections.abc import Collection
@@ -39,6 +40,7 @@ class AttachOptions:
     abort_on: str = ""
     exit_code_from: str | None = None
     stop_seconds: float | None = None
+    watch: bool = False
 
 
 @dataclass
@@ -108,7 +110,14 @@ class Attached:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.listen)
             tasks.start_soon(self.until_stopped)
-            await self.follower.follow(LINGER_SECONDS, marked=True)
+            if self.attach.watch:
+                # late: watchfiles is only for those who watch
+                from engine.cli.watcher import Watcher
+
+                tasks.start_soon(Watcher(beside_output(self.work), tuple(self.keys)).run)
+            # a watch may start again what has ended
+            linger_seconds = math.inf if self.attach.watch else LINGER_SECONDS
+            await self.follower.follow(linger_seconds, marked=True)
             tasks.cancel_scope.cancel()
         if self.interrupted:
             return INTERRUPTED
@@ -133,17 +142,12 @@ class Attached:
             tasks.start_soon(self.killing)
             observed = await self.work.observe()
             plan = Lifecycle(self.work.project, observed, tuple(self.keys)).stop(self.attach.stop_seconds)
-            await self.beside_logs().carry_out(plan, anyio.Event())
+            await beside_output(self.work).carry_out(plan, anyio.Event())
             tasks.cancel_scope.cancel()
-        with anyio.move_on_after(LAST_LINES_SECONDS):
-            await anyio.sleep_forever()
+        self.follower.linger_seconds = LINGER_SECONDS
+        self.follower.tell()
+        await anyio.sleep(LAST_LINES_SECONDS)
         self.follower.give_up()
-
-    def beside_logs(self) -> Convergence:
-        """Progress in plain lines: a live block would be drawn over the containers' own."""
-        options = self.work.engine_options
-        plain = options if options.progress in {"json", "quiet"} else replace(options, progress="plain")
-        return replace(self.work, engine_options=plain)
 
     async def killing(self) -> None:
         await self.kill.wait()
@@ -154,3 +158,10 @@ class Attached:
                 except (Conflict, NotFound):
                     # it has stopped meanwhile
                     continue
+
+
+def beside_output(work: Convergence) -> Convergence:
+    """The same with progress in plain lines: a live block would be drawn over what others write."""
+    options = work.engine_options
+    plain = options if options.progress in {"json", "quiet"} else replace(options, progress="plain")
+    return replace(work, engine_options=plain)

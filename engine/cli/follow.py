@@ -73,6 +73,8 @@ class LogFollower:
     starts: dict[str, int] = field(default_factory=dict)
     active: set[str] = field(default_factory=set)
     changed: anyio.Event = field(default_factory=anyio.Event)
+    linger_seconds: float = 0.0
+    given_up: bool = False
 
     async def mark(self) -> None:
         """Remember where the logs end now: only what is written later will be given out."""
@@ -193,7 +195,8 @@ class LogFollower:
                 for id in ended:
                     tasks.start_soon(self.said_to_exit, id)
                 tasks.start_soon(self.watch, events, tasks)
-                await self.until_idle(linger_seconds)
+                self.linger_seconds = linger_seconds
+                await self.until_idle()
                 tasks.cancel_scope.cancel()
 
     def begin(self, tasks: TaskGroup, source: Source) -> None:
@@ -261,17 +264,16 @@ class LogFollower:
 
     def give_up(self) -> None:
         """End `follow` though something is still being read."""
-        self.active.clear()
-        self.running.clear()
+        self.given_up = True
         self.tell()
 
-    async def until_idle(self, linger_seconds: float) -> None:
-        while True:
+    async def until_idle(self) -> None:
+        while not self.given_up:
             changed = self.changed
             if self.active or self.running:
                 await changed.wait()
                 continue
-            with anyio.move_on_after(linger_seconds) as patience:
+            with anyio.move_on_after(self.linger_seconds) as patience:
                 await changed.wait()
             if patience.cancelled_caught:
                 return

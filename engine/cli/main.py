@@ -65,6 +65,7 @@ COMMANDS: dict[str, Command] = {
     "pull": Command(CONVERGE, "Pull the services' images."),
     "build": Command(CONVERGE, "Build the services' images."),
     "push": Command(CONVERGE, "Push the services' images."),
+    "watch": Command(CONVERGE, "Keep containers in step with files as they change."),
     "wait": Command(CONVERGE, "Wait until containers stop; their exit code becomes ours."),
     "ps": Command(LOOK, "List the project's containers."),
     "ls": Command(LOOK, "List the projects on the engine."),

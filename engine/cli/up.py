@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import anyio
 import typer
 
-from engine.cli.attached import Attached, AttachOptions
 from engine.cli.connection import connected
 from engine.cli.converge import convergence
 from engine.cli.lifecycle import Grace, Services
@@ -16,6 +15,9 @@ from engine.cli.options import EngineOptions, ProjectOptions, with_options
 from engine.cli.project import load_project
 from engine.plan.options import PlanOptions
 from engine.plan.order import select
+
+if TYPE_CHECKING:
+    from engine.cli.attached import AttachOptions
 
 Scale = Annotated[list[str] | None, typer.Option("--scale", help="SERVICE=N: how many replicas; repeatable")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Accept the loss of data in volumes made anew")]
@@ -81,6 +83,7 @@ def up(
     abort_on_container_failure: Annotated[
         bool, typer.Option("--abort-on-container-failure", help="Stop all as soon as one has failed")
     ] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep the containers in step with files")] = False,
     exit_code_from: Annotated[
         str | None,
         typer.Option("--exit-code-from", help="Exit as this service does; implies --abort-on-container-exit"),
@@ -112,6 +115,17 @@ def up(
     aborts = abort_on_container_exit or exit_code_from is not None
     if aborts and abort_on_container_failure:
         raise typer.BadParameter("--abort-on-container-failure contradicts --abort-on-container-exit")
+    away = detach or wait
+    if away and (attach or attach_dependencies or aborts or abort_on_container_failure or watch):
+        raise typer.BadParameter(
+            "--detach and --wait can't be combined with --attach, --attach-dependencies, --watch, --exit-code-from, "
+            "--abort-on-container-exit or --abort-on-container-failure"
+        )
+    if away or no_start or engine.dry_run:
+        converge_and_exit(project, engine, options, yes=yes, quiet=quiet, wait=wait, wait_seconds=wait_timeout)
+    # late: only a run that stays follows logs
+    from engine.cli.attached import AttachOptions
+
     shown = AttachOptions(
         attach=tuple(attach or ()),
         no_attach=frozenset(no_attach or ()),
@@ -122,15 +136,8 @@ def up(
         abort_on="exit" if aborts else "failure" if abort_on_container_failure else "",
         exit_code_from=exit_code_from,
         stop_seconds=timeout,
+        watch=watch,
     )
-    away = detach or wait
-    if away and (shown.attach or shown.dependencies or shown.abort_on):
-        raise typer.BadParameter(
-            "--detach and --wait can't be combined with --attach, --attach-dependencies, --exit-code-from, "
-            "--abort-on-container-exit or --abort-on-container-failure"
-        )
-    if away or no_start or engine.dry_run:
-        converge_and_exit(project, engine, options, yes=yes, quiet=quiet, wait=wait, wait_seconds=wait_timeout)
     stay_and_exit(project, engine, options, shown, yes=yes, quiet=quiet)
 
 
@@ -144,6 +151,9 @@ def stay_and_exit(
     quiet: frozenset[str],
 ) -> NoReturn:
     """As converge_and_exit, and then stay with the containers."""
+    # late: see up
+    from engine.cli.attached import Attached
+
     loaded = load_project(project, options.services, only_services=False)
 
     async def run() -> int:
