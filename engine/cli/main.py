@@ -82,6 +82,8 @@ COMMANDS: dict[str, Command] = {
     "cp": Command(ENTER, "Copy between a container and the host."),
     "commit": Command(ENTER, "Make an image of a service's container."),
     "export": Command(ENTER, "Write a container's file system as a tar."),
+    "completion": Command(ENGINE, "Print a completion script for bash, zsh or fish."),
+    "complete-line": Command(ENGINE, "What the completion scripts call.", module="completion", hidden=True),
     "version": Command(ENGINE, "Show the version of Rorqual."),
 }
 
