@@ -5,6 +5,7 @@ scalars, merge keys and tags is Go's yaml.v3, because that is what Compose reads
 from __future__ import annotations
 
 import binascii
+import re
 from typing import Any
 
 from yaml._yaml import CParser  # type: ignore[import-untyped]
@@ -29,6 +30,11 @@ from specs.source import Diagnostic, Related, Severity, Span
 MAX_BYTES = 32 << 20
 MAX_ALIASED = 500_000  # nodes, once aliases are unfolded: more than any file needs, less than a second's work
 MAX_DEPTH = 1000
+MAX_COLONS = 50
+PLAIN = frozenset({None, ""})
+BAD_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\/")
+COLON = "\ue03a"  # a private character that stands for a colon while libyaml reads
+CLOSERS = frozenset({",", "]", "}"})
 STANDARD = "tag:yaml.org,2002:"
 
 
@@ -43,14 +49,16 @@ class Unreadable(Exception):
 class Stream:
     """Bytes for libyaml, under the name that marks will carry."""
 
-    __slots__ = ("left", "name")
+    __slots__ = ("name", "position", "text")
 
     def __init__(self, text: bytes, name: str) -> None:
-        self.left = text
+        self.text = text
+        self.position = 0
         self.name = name
 
     def read(self, size: int) -> bytes:
-        piece, self.left = self.left[:size], self.left[size:]
+        piece = self.text[self.position : self.position + size]
+        self.position += size
         return piece
 
 
@@ -61,13 +69,42 @@ def read(text: bytes, name: str) -> list[Node]:
         raise Unreadable("file-too-large", f"the file is larger than {MAX_BYTES >> 20} MiB", start)
     check_encoding(text, name)
     try:
-        return Builder(text, name).documents()
+        return build(text, name)
     except ReaderError as error:
         raise Unreadable("yaml-encoding", f"the file is no readable text: {error.reason}", start) from None
     except MarkedYAMLError as error:
         raise Unreadable("yaml-syntax", explanation(error), mark_span(name, error.problem_mark)) from None
     except RecursionError:
         raise Unreadable("yaml-depth", "the file is nested too deeply", start) from None
+
+
+def build(text: bytes, name: str) -> list[Node]:
+    """`[a:, b]` is `["a:", "b"]` to Compose and an error to libyaml: there, such a colon is read as COLON."""
+    for _ in range(MAX_COLONS):
+        try:
+            return Builder(text, name).documents()
+        except MarkedYAMLError as error:
+            changed = without_colon(text, error)
+            if changed is None:
+                raise
+            text = changed
+    return Builder(text, name).documents()
+
+
+def without_colon(text: bytes, error: MarkedYAMLError) -> bytes | None:
+    """The text with COLON for the colon that the error is about; None where it is about something else."""
+    if error.problem != "found unexpected ':'" or text.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return None
+    lines = text.decode("utf-8").split("\n")
+    line, column = error.problem_mark.line, error.problem_mark.column
+    if (
+        line >= len(lines)
+        or lines[line][column : column + 1] != ":"
+        or lines[line][column + 1 : column + 2] not in CLOSERS
+    ):
+        return None
+    lines[line] = lines[line][:column] + COLON + lines[line][column + 1 :]
+    return "\n".join(lines).encode()
 
 
 def check_encoding(text: bytes, name: str) -> None:
@@ -105,6 +142,8 @@ class Builder:
         self.open: set[int] = set()
         self.depth = 0
         self.aliased = False
+        # only where there is a \/ anywhere is it worth a look
+        self.slashes = text.decode("utf-8", "replace").split("\n") if b"\\/" in text else []
 
     def documents(self) -> list[Node]:
         found: list[Node] = []
@@ -168,8 +207,12 @@ class Builder:
     def scalar(self, event: Any) -> Node:
         value: Any = event.value
         tag = event.tag
+        if COLON in value and event.style in PLAIN:
+            value = value.replace(COLON, ":")
+        if event.style == '"' and self.slashes:
+            self.check_slashes(event)
         if tag is None or str(tag) == "!":
-            if event.implicit[0] and tag is None:
+            if event.style in PLAIN:
                 value = resolve(value)
             node = Node(value, event.start_mark, event.end_mark)
         else:
@@ -178,10 +221,19 @@ class Builder:
             node.value = self.tagged(str(tag), value, event, node)
         return node
 
+    def check_slashes(self, event: Any) -> None:
+        """`"\\/"` is an escape to libyaml, and none to Compose."""
+        start, end = event.start_mark, event.end_mark
+        lines = self.slashes[start.line : end.line + 1]
+        lines[-1] = lines[-1][: end.column]
+        lines[0] = lines[0][start.column :]
+        if BAD_ESCAPE.search("\n".join(lines)):
+            raise Unreadable("yaml-syntax", "\\/ is no escape; write / as it is", mark_span(self.name, start))
+
     def tagged(self, tag: str, text: str, event: Any, node: Node) -> Any:
         if not tag.startswith(STANDARD):
             # yaml.v3 resolves a plain scalar under !reset or !override, and takes any other tag for a string
-            return resolve(text) if event.style in (None, "") and node.tag is not None else text
+            return resolve(text) if event.style in PLAIN and node.tag is not None else text
         word = tag[len(STANDARD) :]
         value = cast(word, text)
         if value is not Ellipsis:

@@ -225,6 +225,15 @@ def nullable_mapping(node: Node) -> dict[str, str | None]:
     raise wrong(node, "a mapping or a list of NAME=VALUE")
 
 
+def variables(node: Node) -> dict[str, str | None]:
+    """As nullable_mapping, for variables: a name may not end in a space."""
+    for item in node.value if type(node.value) is list else ():
+        name = printed(item.value).partition("=")[0]
+        if name and name[-1].isspace():
+            raise refusal(item, "bad-variable-name", f"the name of the variable {name!r} ends in a space")
+    return nullable_mapping(node)
+
+
 def options(node: Node) -> dict[str, str]:
     if type(node.value) is not dict:
         raise wrong(node, "a mapping")
@@ -335,7 +344,7 @@ TEXTS = Kind(or_none(texts))
 LOOSE_TEXTS = Kind(or_none(loose_texts))
 LOOSE_LIST = Kind(or_none(loose_list))
 MAPPING = Kind(or_none(mapping))
-NULLABLE_MAPPING = Kind(or_none(nullable_mapping))
+NULLABLE_MAPPING = Kind(or_none(variables))
 OPTIONS = Kind(or_none(options))
 STRICT_OPTIONS = Kind(or_none(strict_options))
 MULTI_OPTIONS = Kind(or_none(multi_options))
