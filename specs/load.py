@@ -16,8 +16,11 @@ from specs.read import Unreadable
 from specs.resolve import settle
 from specs.resolve.context import Context, Layer
 from specs.resolve.files import Stopped, load_layer, stop_on_errors
+from specs.resolve.images import typed_images
+from specs.resolve.include import is_remote
 from specs.resolve.name import project_name
 from specs.resolve.normalize import normalize
+from specs.resolve.paths import Paths
 from specs.resolve.refusal import Refusal, refusal
 from specs.source import Report, Span
 from specs.typed.kinds import EXTENSIONS
@@ -221,6 +224,11 @@ def type_values(it: Loading) -> None:
     values[EXTENSIONS] = extensions
     if "images" in top:
         values["images"] = plain(top["images"])
+    if "images" in top or "x-rorqual" in top:
+        paths = Paths(it.files.directory, it.context.home, is_remote)
+        values["typed_images"] = typed_images(
+            it.root, it.context.project_name, paths, it.files.variables, it.context.report
+        )
     it.loaded.values = values
 
 

@@ -64,13 +64,7 @@ class Paths:
     def service(self, service: Node) -> None:
         build = service.value.get("build")
         if build is not None and type(build.value) is dict:
-            change(build.value.get("context"), self.context)
-            contexts = build.value.get("additional_contexts")
-            for context in contexts.value.values() if contexts is not None and type(contexts.value) is dict else ():
-                change(context, self.context)
-            keys = build.value.get("ssh")
-            for key in keys.value.values() if keys is not None and type(keys.value) is dict else ():
-                change(key, self.absolute)
+            self.build(build)
         for env_file in items(service.value.get("env_file")):
             change(env_file.get("path"), self.absolute)
         for label_file in items(service.value.get("label_file")):
@@ -85,6 +79,15 @@ class Paths:
                 if "source" not in mount.value:
                     raise refusal(mount, "missing-key", "a bind mount needs a source")
                 change(mount.value["source"], self.maybe_unix)
+
+    def build(self, build: Node) -> None:
+        change(build.value.get("context"), self.context)
+        contexts = build.value.get("additional_contexts")
+        for context in contexts.value.values() if contexts is not None and type(contexts.value) is dict else ():
+            change(context, self.context)
+        keys = build.value.get("ssh")
+        for key in keys.value.values() if keys is not None and type(keys.value) is dict else ():
+            change(key, self.absolute)
 
     def driver_options(self, volume: Node) -> None:
         """`device` of a local volume with `o: bind` is a path of the host."""
