@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from specs.load import Loaded, Request, load
 from specs.output import json_values
@@ -276,7 +277,7 @@ def test_every_model_has_the_fields_that_compose_writes_in_its_order() -> None:
     from specs.typed import parts
     from specs.typed.service import SERVICE
 
-    pairs = [
+    pairs: list[tuple[type[BaseModel], dict[str, Any]]] = [
         (models.Service, SERVICE),
         (models.Build, parts.BUILD),
         (models.Deploy, parts.DEPLOY),
