@@ -84,10 +84,10 @@ class Node:
 
 
 def plain(node: Node) -> Any:
-    """The bare values below a node."""
+    """The bare values below a node, keys sorted as Go prints them."""
     value = node.value
     if type(value) is dict:
-        return {key: plain(child) for key, child in value.items()}
+        return {key: plain(child) for key, child in sorted(value.items())}
     if type(value) is list:
         # an empty list in an extension is null to Compose
         return [plain(child) for child in value] or None

@@ -257,8 +257,10 @@ def test_what_nobody_uses_is_not_there(tmp_path: Path) -> None:
 
 
 def test_five_faults_are_five_diagnostics_each_at_its_node(tmp_path: Path) -> None:
-    text = "services:\n  web:\n    imag: x\n    ports: [1.5, {target: no}]\n    tty: 5\n    depends_on: {db: {}}\n    volumes: 3\n"
-    text = text.replace("{target: no}", "{targt: 1}")
+    text = (
+        "services:\n  web:\n    imag: x\n    ports: [1.5, {targt: 1}]\n"
+        "    tty: 5\n    depends_on: {db: {}}\n    volumes: 3\n"
+    )
     loaded = run(tmp_path, {"compose.yaml": text})
     places = [(d.code, d.span.line, d.span.column) for d in loaded.report if d.span is not None]
     assert places == [
