@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import Annotated, Any
@@ -42,6 +43,8 @@ def config(
     """Print the project with everything resolved. Example: rorqual config --format json web"""
     if format not in FORMATS:
         raise typer.BadParameter(f"--format takes {', '.join(FORMATS)}, not {format!r}")
+    # The process ends with its output: collecting would only walk a large tree again and again.
+    gc.disable()
     raw = no_interpolate or variables
     loaded = load_project(
         project,
