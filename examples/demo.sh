@@ -69,7 +69,7 @@ say "nginx, two Python APIs and PostgreSQL, from Debian packages: no Dockerfile,
 show rorqual up -d --wait
 
 address=$(rorqual port web 8080 | sed 's/^0\.0\.0\.0/localhost/')
-say "the page: twice, from either replica"
+say "the page, by whichever replica is asked"
 for _ in 1 2; do show curl -s "http://$address/"; done
 
 say "what runs"
