@@ -1,0 +1,234 @@
+"""Layers on the disk, each once, and the chains that they make. Read-only once unpacked.
+
+A layer is a numbered folder below `layers` (short, for overlayfs's sake), its recipe beside it; a record per ChainID
+names its DiffID, its parent and its folder. Chains with the same DiffID share the folder. A folder without a record
+is what a killed daemon left, and goes at the next start. Source: OCI image-spec v1.1, config.md#layer-chainid.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import os
+import shutil
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from engine.api.errors import NotFound, SystemFailure
+from engine.daemon.protocols import Store
+from engine.daemon.snapshots.parents import borrow_from_parents
+from engine.daemon.snapshots.recipe import RecipeWriter, tar_of
+from engine.daemon.snapshots.streams import Next, Pieces, unpacked
+from engine.daemon.snapshots.unpack import Unpacked, unpack_layer
+
+KIND = "layer"
+# A chain longer than this can't be mounted by any overlayfs.
+LONGEST_CHAIN = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """`size` is the sum of its files' sizes, as Docker counts; `parent` is the ChainID below, empty for a base."""
+
+    chain_id: str
+    diff_id: str
+    parent: str
+    folder: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """An unpacked layer that is in no chain yet."""
+
+    diff_id: str
+    folder: str
+    found: Unpacked
+
+
+def chain_id_of(parent: str, diff_id: str) -> str:
+    return f"sha256:{hashlib.sha256(f'{parent} {diff_id}'.encode()).hexdigest()}" if parent else diff_id
+
+
+class Layers:
+    def __init__(self, root: Path, store: Store) -> None:
+        self.root = root
+        self._store = store
+        root.mkdir(parents=True, exist_ok=True)
+        self._chains = {id: Layer(**record) for id, record in store.list(KIND).items()}
+        self._leased: Counter[str] = Counter()
+        self._remove_strays()
+        numbers = [int(layer.folder, 36) for layer in self.all()]
+        self._numbers = itertools.count(max(numbers, default=0) + 1)
+
+    def _remove_strays(self) -> None:
+        known = {layer.folder for layer in self.all()}
+        for path in self.root.iterdir():
+            if path.name.partition(".")[0] not in known:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        lost = [id for id, layer in self._chains.items() if not (self.root / layer.folder).is_dir()]
+        for id in lost:
+            del self._chains[id]
+            self._store.delete(KIND, id)
+
+    # --- reading
+    def get(self, chain_id: str) -> Layer:
+        try:
+            return self._chains[chain_id]
+        except KeyError:
+            raise NotFound(f"no such layer: {chain_id}") from None
+
+    def has(self, chain_id: str) -> bool:
+        return chain_id in self._chains
+
+    def all(self) -> list[Layer]:
+        return list(self._chains.values())
+
+    def chain(self, chain_id: str) -> list[Layer]:
+        """From the top down to the base. Raises NotFound."""
+        found: list[Layer] = []
+        while chain_id:
+            found.append(self.get(chain_id))
+            chain_id = found[-1].parent
+        return found
+
+    def folders(self, chain_id: str) -> list[Path]:
+        """From the top down, as overlayfs wants them."""
+        return [self.root / layer.folder for layer in self.chain(chain_id)]
+
+    def tar(self, chain_id: str) -> Iterator[bytes]:
+        """The layer's tar as it was, its digest checked at the end. Blocks. Raises NotFound, SystemFailure."""
+        layer = self.get(chain_id)
+        folder = self.root / layer.folder
+        return tar_of(folder.with_suffix(".recipe"), folder, folder.with_suffix(".aside"), layer.diff_id)
+
+    # --- writing; these block on the disk
+    def unpack(self, packed: Next) -> Fresh:
+        """Unpack one layer, compressed or not; read to its end. Raises TarFault. Nothing stays of a failed one."""
+        folder = base36(next(self._numbers))
+        root = self.root / folder
+        root.mkdir(mode=0o755)
+        try:
+            digest = hashlib.sha256()
+            plain = unpacked(Pieces(packed))
+
+            def hashed() -> bytes:
+                piece = plain()
+                digest.update(piece)
+                return piece
+
+            with root.with_suffix(".recipe").open("xb") as file:
+                recipe = RecipeWriter(file, root.with_suffix(".aside"))
+                found = unpack_layer(Pieces(hashed), root, recipe)
+                recipe.finish()
+            return Fresh(f"sha256:{digest.hexdigest()}", folder, found)
+        except BaseException:
+            self._delete(folder)
+            raise
+
+    def discard(self, fresh: Fresh) -> None:
+        """The layer was not wanted after all; one that is in a chain by now stays."""
+        if not any(layer.folder == fresh.folder for layer in self.all()):
+            self._delete(fresh.folder)
+
+    def append(self, parent: str, fresh: Fresh) -> Layer:
+        """The chain of `parent` (empty: none) and a fresh layer on top. What both have already is kept."""
+        chain_id = chain_id_of(parent, fresh.diff_id)
+        if chain_id in self._chains:
+            return self._chains[chain_id]
+        if known := self._by_diff(fresh.diff_id):
+            return self._record(Layer(chain_id, fresh.diff_id, parent, known.folder, known.size))
+        lower = self.folders(parent) if parent else []
+        if len(lower) >= LONGEST_CHAIN:
+            raise SystemFailure(f"an image of more than {LONGEST_CHAIN} layers can't be mounted")
+        borrow_from_parents(self.root / fresh.folder, lower, fresh.found)
+        return self._record(Layer(chain_id, fresh.diff_id, parent, fresh.folder, fresh.found.size))
+
+    def append_known(self, parent: str, diff_id: str) -> Layer | None:
+        """As `append`, with a layer that another chain has; None when none has it."""
+        if (chain_id := chain_id_of(parent, diff_id)) in self._chains:
+            return self._chains[chain_id]
+        known = self._by_diff(diff_id)
+        return self._record(Layer(chain_id, diff_id, parent, known.folder, known.size)) if known else None
+
+    def has_diff(self, diff_id: str) -> bool:
+        return self._by_diff(diff_id) is not None
+
+    def _by_diff(self, diff_id: str) -> Layer | None:
+        return next((layer for layer in self.all() if layer.diff_id == diff_id), None)
+
+    def _record(self, layer: Layer) -> Layer:
+        self._store.put(KIND, layer.chain_id, asdict(layer))
+        self._chains[layer.chain_id] = layer
+        return layer
+
+    @contextmanager
+    def lease(self, chain_ids: Collection[str]) -> Iterator[None]:
+        """Not collected within the block."""
+        self._leased.update(chain_ids)
+        try:
+            yield
+        finally:
+            self._leased.subtract(chain_ids)
+
+    def forget_unused(self, tops: Collection[str]) -> list[Layer]:
+        """Take the records of all chains that nobody needs: `tops`, those leased, and what is below them stay.
+
+        Their folders are for `sweep` to remove, in a thread; what a crash in between leaves, the next start removes.
+        """
+        needed: set[str] = set()
+        for top in (*tops, *(id for id, count in self._leased.items() if count > 0)):
+            while top and top not in needed and top in self._chains:
+                needed.add(top)
+                top = self._chains[top].parent
+        unused = [layer for id, layer in list(self._chains.items()) if id not in needed]
+        with self._store.transaction():
+            for layer in unused:
+                self._store.delete(KIND, layer.chain_id)
+        for layer in unused:
+            del self._chains[layer.chain_id]
+        return unused
+
+    def sweep(self, layers: Collection[Layer]) -> int:
+        """Remove the folders of forgotten layers that no other chain shares → the size of their files."""
+        shared = {layer.folder for layer in self.all()}
+        gone = {layer.folder: layer.size for layer in layers if layer.folder not in shared}
+        for folder in gone:
+            self._delete(folder)
+        return sum(gone.values())
+
+    def _delete(self, folder: str) -> None:
+        root = self.root / folder
+        for path in (root, root.with_suffix(".aside")):
+            shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            root.with_suffix(".recipe").unlink()
+
+
+def base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, rest = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[rest] + digits
+    return digits or "0"
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of the regular files below, hard links once."""
+    total, seen = 0, set()
+    waiting = [os.fspath(folder)]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                elif entry.is_file(follow_symlinks=False):
+                    status = entry.stat(follow_symlinks=False)
+                    if status.st_nlink == 1 or status.st_ino not in seen:
+                        total += status.st_size
+                        seen.add(status.st_ino)
+    return total
