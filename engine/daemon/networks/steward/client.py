@@ -1,0 +1,187 @@
+"""The daemon's end of the channel: starts the steward, feeds it, and feeds a new one when it dies.
+
+What the steward holds is asked of it, not remembered: `held` after a daemon's start tells which containers still
+have their sockets.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from engine.api.errors import SystemFailure
+from engine.daemon.networks.steward.channel import FORMAT, LONGEST_MESSAGE, MOST_HANDLES
+
+START_SECONDS = 20.0
+ANSWER_SECONDS = 20.0
+
+
+class StewardGone(SystemFailure):
+    """It died, or never came up; what it held must be given to a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """An open file descriptor to hand over, and its use as `tenancy` knows it. Closed here once it is sent."""
+
+    kind: str
+    fd: int
+    address: str = ""
+    port: int = 0
+
+    def described(self) -> dict[str, Any]:
+        return {"kind": self.kind, "address": self.address, "port": self.port}
+
+
+class StewardClient:
+    """One conversation at a time. `folder` is on a tmpfs, and the daemon's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._peer: socket.socket | None = None
+        self._turn = anyio.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def close(self) -> None:
+        """Hang up; the steward goes on."""
+        if self._peer is not None:
+            self._peer.close()
+            self._peer = None
+
+    async def held(self) -> set[str]:
+        """The containers whose sockets it has. Starts it when it isn't there."""
+        return set((await self._say({"do": "list"}))["containers"])
+
+    async def put(self, record: Mapping[str, Any], handles: Sequence[Handle]) -> None:
+        """A container, whole, in place of what was known of it. The handles are closed here, sent or not."""
+        try:
+            first, rest = handles[:MOST_HANDLES], handles[MOST_HANDLES:]
+            await self._say({"do": "put", **record, "sockets": [handle.described() for handle in first]}, first)
+            while rest:
+                first, rest = rest[:MOST_HANDLES], rest[MOST_HANDLES:]
+                message = {"do": "sockets", "id": record["id"], "sockets": [handle.described() for handle in first]}
+                await self._say(message, first)
+        finally:
+            for handle in handles:
+                os.close(handle.fd)
+
+    async def names(self, record: Mapping[str, Any]) -> None:
+        """New names and networks of a container that it has."""
+        await self._say({"do": "names", **record})
+
+    async def drop(self, container: str) -> None:
+        await self._say({"do": "drop", "id": container})
+
+    async def end(self) -> None:
+        """Let it end: look-ups and held ports end with it."""
+        if self._peer is None and not (self._folder / "steward.sock").exists():
+            return
+        try:
+            await self._say({"do": "end"}, start=False)
+        except StewardGone:
+            pass
+        self.close()
+        if self._process is not None:
+            await anyio.to_thread.run_sync(self._process.wait)
+            self._process = None
+
+    async def _say(
+        self, message: Mapping[str, Any], handles: Sequence[Handle] = (), *, start: bool = True
+    ) -> dict[str, Any]:
+        async with self._turn:
+            if self._peer is None:
+                self._peer = await self._connect(start=start)
+            answer = await self._exchange(self._peer, message, handles)
+        if "fault" in answer:
+            raise SystemFailure(f"the name server's process refused a change: {answer['fault']}")
+        return answer
+
+    async def _exchange(
+        self, peer: socket.socket, message: Mapping[str, Any], handles: Sequence[Handle]
+    ) -> dict[str, Any]:
+        """Once begun it is ended: an answer that nobody read would be taken for the next one's."""
+        try:
+            with anyio.CancelScope(shield=True), anyio.fail_after(ANSWER_SECONDS):
+                send(peer, json.dumps(message).encode(), [handle.fd for handle in handles])
+                await anyio.wait_readable(peer)
+                text = peer.recv(LONGEST_MESSAGE)
+                if not text:
+                    raise ConnectionResetError("it hung up")
+                answer: dict[str, Any] = json.loads(text)
+                return answer
+        except (OSError, TimeoutError, ValueError) as error:
+            self.close()
+            raise StewardGone(f"the name server's process is gone ({error}); see {self._folder}/steward.log") from error
+
+    async def _connect(self, *, start: bool) -> socket.socket:
+        """To the one that runs; else to a new one. One of another format is ended first."""
+        deadline = anyio.current_time() + START_SECONDS
+        started = False
+        while True:
+            peer = dial(self._folder / "steward.sock")
+            if peer is not None:
+                if (await self._exchange(peer, {"do": "list"}, ())).get("format") == FORMAT:
+                    return peer
+                await self._replace(peer)
+            elif not start:
+                raise StewardGone("the name server's process is not there")
+            elif not started or (self._process is not None and self._process.poll() is not None):
+                await anyio.to_thread.run_sync(self._spawn)
+                started = True
+            if anyio.current_time() > deadline:
+                raise StewardGone(f"the name server's process did not start; see {self._folder}/steward.log")
+            await anyio.sleep(0.005)
+
+    async def _replace(self, peer: socket.socket) -> None:
+        answer = await self._exchange(peer, {"do": "list"}, ())
+        peer.close()
+        if isinstance(pid := answer.get("pid"), int):
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except ProcessLookupError:
+                return
+        await anyio.sleep(0.05)
+
+    def _spawn(self) -> None:
+        """A session of its own, nothing of ours inherited: a daemon that ends takes nothing of it along."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self._process is not None:
+            self._process.poll()
+        with (self._folder / "steward.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "engine.daemon.networks.steward", str(self._folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
+            )
+
+
+def dial(path: Path) -> socket.socket | None:
+    peer = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    try:
+        peer.connect(str(path))
+    except OSError:
+        peer.close()
+        return None
+    peer.setblocking(False)
+    return peer
+
+
+def send(peer: socket.socket, text: bytes, handles: Sequence[int]) -> None:
+    extra = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", handles))] if handles else []
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LONGEST_MESSAGE)
+    peer.sendmsg([text], extra)
