@@ -28,6 +28,8 @@ from engine.daemon.snapshots.unpack import Unpacked, unpack_layer
 KIND = "layer"
 # A chain longer than this can't be mounted by any overlayfs.
 LONGEST_CHAIN = 500
+# The folder that stands for no layer at all: overlayfs wants one.
+EMPTY = "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,14 @@ class Layers:
         root.mkdir(parents=True, exist_ok=True)
         self._chains = {id: Layer(**record) for id, record in store.list(KIND).items()}
         self._leased: Counter[str] = Counter()
+        self._adders = 0
+        self._recent: set[str] = set()
         self._remove_strays()
         numbers = [int(layer.folder, 36) for layer in self.all()]
         self._numbers = itertools.count(max(numbers, default=0) + 1)
 
     def _remove_strays(self) -> None:
-        known = {layer.folder for layer in self.all()}
+        known = {layer.folder for layer in self.all()} | {EMPTY}
         for path in self.root.iterdir():
             if path.name.partition(".")[0] not in known:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
@@ -137,20 +141,20 @@ class Layers:
 
     def append(self, parent: str, fresh: Fresh) -> Layer:
         """The chain of `parent` (empty: none) and a fresh layer on top. What both have already is kept."""
-        chain_id = chain_id_of(parent, fresh.diff_id)
-        if chain_id in self._chains:
-            return self._chains[chain_id]
-        if known := self._by_diff(fresh.diff_id):
-            return self._record(Layer(chain_id, fresh.diff_id, parent, known.folder, known.size))
+        if known := self.append_known(parent, fresh.diff_id):
+            return known
         lower = self.folders(parent) if parent else []
         if len(lower) >= LONGEST_CHAIN:
             raise SystemFailure(f"an image of more than {LONGEST_CHAIN} layers can't be mounted")
+        chain_id = chain_id_of(parent, fresh.diff_id)
         borrow_from_parents(self.root / fresh.folder, lower, fresh.found)
         return self._record(Layer(chain_id, fresh.diff_id, parent, fresh.folder, fresh.found.size))
 
     def append_known(self, parent: str, diff_id: str) -> Layer | None:
         """As `append`, with a layer that another chain has; None when none has it."""
-        if (chain_id := chain_id_of(parent, diff_id)) in self._chains:
+        chain_id = chain_id_of(parent, diff_id)
+        self._recent.add(chain_id)
+        if chain_id in self._chains:
             return self._chains[chain_id]
         known = self._by_diff(diff_id)
         return self._record(Layer(chain_id, diff_id, parent, known.folder, known.size)) if known else None
@@ -167,13 +171,24 @@ class Layers:
         return layer
 
     @contextmanager
-    def lease(self, chain_ids: Collection[str]) -> Iterator[None]:
-        """Not collected within the block."""
-        self._leased.update(chain_ids)
+    def adding(self) -> Iterator[None]:
+        """While somebody is in such a block, chains made or met by `append` are not collected: records come later."""
+        self._adders += 1
         try:
             yield
         finally:
-            self._leased.subtract(chain_ids)
+            self._adders -= 1
+            if not self._adders:
+                self._recent.clear()
+
+    @contextmanager
+    def lease(self, chain_id: str) -> Iterator[None]:
+        """Not collected within the block."""
+        self._leased[chain_id] += 1
+        try:
+            yield
+        finally:
+            self._leased[chain_id] -= 1
 
     def forget_unused(self, tops: Collection[str]) -> list[Layer]:
         """Take the records of all chains that nobody needs: `tops`, those leased, and what is below them stay.
@@ -181,7 +196,8 @@ class Layers:
         Their folders are for `sweep` to remove, in a thread; what a crash in between leaves, the next start removes.
         """
         needed: set[str] = set()
-        for top in (*tops, *(id for id, count in self._leased.items() if count > 0)):
+        leased = [id for id, count in self._leased.items() if count > 0]
+        for top in (*tops, *leased, *tuple(self._recent)):
             while top and top not in needed and top in self._chains:
                 needed.add(top)
                 top = self._chains[top].parent

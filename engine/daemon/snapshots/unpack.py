@@ -24,6 +24,7 @@ OPAQUE_XATTR = b"trusted.overlay.opaque"
 # What would tell overlayfs itself, and not the container, where to look.
 FORBIDDEN_XATTRS = ("trusted.", "user.overlay.", "system.nfs4_acl")
 PIECE = 1 << 18
+XATTR_PREFIX = "SCHILY.xattr."
 ZEROS = bytes(PIECE)
 HOLE = 1 << 14
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
