@@ -10,26 +10,28 @@ Path = tuple[str, ...]
 def take_resets(root: Node) -> list[Path]:
     """Remove every `!reset` node; return the paths of those and of `!override` nodes."""
     found: list[Path] = []
-    collect(root, (), found)
+    collect(root, (), found, set())
     return found
 
 
-def collect(node: Node, path: Path, found: list[Path]) -> None:
+def collect(node: Node, path: Path, found: list[Path], seen: set[int]) -> None:
+    """`seen`: where a !reset was met. Below an anchor it counts at its first place only: aliases no longer hold it."""
     if type(node.value) is dict:
         for name, child in list(node.value.items()):
-            if child.tag is not None:
+            if child.tag is not None and id(child.start) not in seen:
                 found.append((*path, name))
             if child.tag == "!reset":
+                seen.add(id(child.start))
                 del node.value[name]
             elif child.tag is None:
-                collect(child, (*path, name), found)
+                collect(child, (*path, name), found, seen)
     elif type(node.value) is list:
         kept = []
         for index, child in enumerate(node.value):
             if child.tag == "!reset":
                 continue
             kept.append(child)
-            collect(child, (*path, str(index)), found)
+            collect(child, (*path, str(index)), found, seen)
         node.value = kept
 
 
