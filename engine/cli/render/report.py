@@ -46,4 +46,8 @@ def place_of(address: Address, reason: str, span_of: Spans) -> Span | None:
         ):
             if word in reason and (span := span_of(section, address.name, key)):
                 return span
-    return span_of(section, address.name)
+    span = span_of(section, address.name)
+    if span is None and address.kind is Kind.IMAGE:
+        # a service's own build bears the service's name
+        span = span_of("services", address.name, "build")
+    return span
