@@ -12,15 +12,13 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import anyio
 import typer
 
-from engine.builders.build import BuildOptions
 from engine.cli.connection import parallel_limit
 from engine.cli.options import EngineOptions, ProjectOptions
-from engine.cli.render.progress import make_progress
-from engine.cli.render.report import render_failures
 from engine.client.session import Engine
 from engine.graph.address import Address, Kind
 from engine.plan.draft import Draft
@@ -28,15 +26,15 @@ from engine.plan.make import make_plan
 from engine.plan.observed import Observed
 from engine.plan.options import PlanOptions
 from engine.plan.steps import BuildImage, Plan, PullImage, PushImage, ReplaceVolume, WaitFor
-from engine.reconcile.apply import apply
 from engine.reconcile.contents import Sealer, read_contents, read_profiles, read_sealer, state_directory
-from engine.reconcile.effects import Effects
-from engine.reconcile.images import image_maker
 from engine.reconcile.observe import observe
 from engine.reconcile.outcome import Report
 from specs.load import Loaded
 from specs.models import Project
 from specs.source import Span
+
+if TYPE_CHECKING:
+    from engine.builders.build import BuildOptions
 
 
 @dataclass
@@ -107,6 +105,8 @@ class Convergence:
 
             print(render_text(plan))
             return Report(plan)
+        if plan.empty:
+            return Report(plan)
         async with interruptible() as stopping:
             report = await self.carry_out(plan, stopping, build)
         if stopping.is_set():
@@ -115,6 +115,14 @@ class Convergence:
 
     async def carry_out(self, plan: Plan, stopping: anyio.Event, build: BuildOptions | None = None) -> Report:
         """Apply it, its progress and failures shown; nothing new starts once `stopping` is set."""
+        # late: a plan that is empty needs none of these, and they take a fifth of a second
+        from engine.builders.build import BuildOptions
+        from engine.cli.render.progress import make_progress
+        from engine.cli.render.report import render_failures
+        from engine.reconcile.apply import apply
+        from engine.reconcile.effects import Effects
+        from engine.reconcile.images import image_maker
+
         progress = make_progress(self.engine_options.progress, self.engine_options.ansi)
         effects = Effects(
             self.engine,
