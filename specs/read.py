@@ -141,6 +141,7 @@ class Builder:
         self.anchors: dict[str, Node] = {}
         self.open: set[int] = set()
         self.depth = 0
+        self.flow = 0
         self.aliased = False
         # only where there is a \/ anywhere is it worth a look
         self.slashes = text.decode("utf-8", "replace").split("\n") if b"\\/" in text else []
@@ -173,6 +174,7 @@ class Builder:
         if kind is AliasEvent:
             return self.alias(event)
         self.depth += 1
+        self.flow += event.flow_style is True
         if self.depth > MAX_DEPTH:
             raise Unreadable("yaml-depth", "the file is nested too deeply", mark_span(self.name, event.start_mark))
         node = Node(None, event.start_mark)
@@ -186,6 +188,7 @@ class Builder:
             self.sequence(node)
         self.open.discard(id(node))
         self.depth -= 1
+        self.flow -= event.flow_style is True
         return node
 
     def alias(self, event: Any) -> Node:
@@ -209,6 +212,15 @@ class Builder:
         tag = event.tag
         if COLON in value and event.style in PLAIN:
             value = value.replace(COLON, ":")
+        if self.flow and event.style in PLAIN and "?" in value[1:]:
+            place = Span(
+                self.name,
+                event.start_mark.line + 1,
+                event.start_mark.column + 1,
+                event.end_mark.line + 1,
+                event.end_mark.column + 1,
+            )
+            raise Unreadable("yaml-syntax", "text with a ? in brackets or braces needs quotes", place)
         if event.style == '"' and self.slashes:
             self.check_slashes(event)
         if tag is None or str(tag) == "!":
