@@ -36,6 +36,9 @@ def attach(
             state = (await client.containers.inspect(container["Id"]))["State"]
             if state.get("Paused"):
                 raise Conflict(f"{name_of(container)} is paused: `rorqual unpause {service}` first")
+            if engine.dry_run:
+                print(f"would attach to {name_of(container)}")
+                return 0
             return await join(client, container["Id"], detach_keys, stdin=not no_stdin, proxy=sig_proxy)
 
     raise typer.Exit(anyio.run(run))

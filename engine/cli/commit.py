@@ -8,7 +8,7 @@ import anyio
 import typer
 
 from engine.cli.connection import connected
-from engine.cli.members import container_of, named_project
+from engine.cli.members import container_of, name_of, named_project
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
 from engine.client.images import split_tag
 
@@ -32,6 +32,8 @@ def commit(
     async def run() -> str:
         async with connected(engine) as client:
             container = await container_of(client, named.name, service, index)
+            if engine.dry_run:
+                return f"would make an image of {name_of(container)}"
             return await client.containers.commit(
                 container["Id"],
                 repository=repository,

@@ -17,6 +17,7 @@ from engine.cli.archives import host_source, pack, unpack
 from engine.cli.connection import connected
 from engine.cli.members import containers_of, name_of, named_project, number_of
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
+from engine.cli.output import write
 from engine.client.session import Engine
 
 # Go's mode bits, as the engine's path stat has them.
@@ -48,6 +49,11 @@ def cp(
             chosen = [c for c in found if not index or number_of(c) == index]
             if not chosen:
                 raise NotFound(f'no container of service "{service}" exists')
+            if engine.dry_run:
+                print(
+                    f"would copy {source} to {target}: {', '.join(map(name_of, chosen if to_service else chosen[:1]))}"
+                )
+                return
             if from_service:
                 await copy_out(client, chosen[0]["Id"], path, target, follow=follow_link, keep_owner=archive)
                 return
@@ -73,8 +79,7 @@ async def copy_out(engine: Engine, id: str, path: str, target: str, *, follow: b
     async with engine.containers.get_archive(id, path) as archive:
         if target == "-":
             async for piece in archive:
-                sys.stdout.buffer.write(piece)
-            sys.stdout.buffer.flush()
+                write(sys.stdout.buffer, piece)
             return
         name, is_folder = archive.stat["name"], bool(archive.stat["mode"] & DIRECTORY)
         folder, as_name = landing(Path(target), target, name, is_folder=is_folder, contents=path.endswith("/."))

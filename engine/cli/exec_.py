@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -12,7 +13,7 @@ import typer
 
 from engine.api.containers import ExecCreate
 from engine.cli.connection import connected
-from engine.cli.members import container_of, named_project
+from engine.cli.members import container_of, name_of, named_project
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
 from engine.cli.terminal import Conversation, Ended, is_terminal, raw_mode
 from engine.client.session import Engine
@@ -54,6 +55,9 @@ def exec_(
     async def run() -> int:
         async with connected(engine) as client:
             container = await container_of(client, named.name, service, index)
+            if engine.dry_run:
+                print(f"would run in {name_of(container)}: {shlex.join(command)}")
+                return 0
             exec_id = await client.exec.create(container["Id"], body)
             if detach:
                 await client.exec.start_detached(exec_id)

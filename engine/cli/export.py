@@ -14,6 +14,7 @@ import typer
 from engine.cli.connection import connected
 from engine.cli.members import container_of, named_project
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
+from engine.cli.output import write
 
 
 @with_options(ProjectOptions, EngineOptions)
@@ -38,12 +39,12 @@ def export(
                 try:
                     async with client.containers.export(container["Id"]) as pieces:
                         async for piece in pieces:
-                            file.write(piece)
+                            write(file, piece, flush=False)
                 except BaseException:
                     if partial is not None:
                         partial.unlink(missing_ok=True)
                     raise
-                file.flush()
+                write(file, b"")
                 if partial is not None and output is not None:
                     partial.replace(output)
 

@@ -67,6 +67,7 @@ def logs(
                 warn=lambda text: print(f"rorqual: {text}", file=sys.stderr),
                 found=printer.expect,
             )
+            printer.live = follow
             await (follower.follow(LINGER_SECONDS) if follow else follower.print_all())
 
     anyio.run(run)

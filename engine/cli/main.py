@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from engine.api.errors import EngineError
 from engine.cli.options import ENGINE_FLAGS, PROJECT_FLAGS
+from engine.cli.output import ReaderGone
 from specs.source import SpecInvalid
 
 USAGE = 64
@@ -178,10 +179,6 @@ def run(arguments: Sequence[str]) -> int:
         return usage(error)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output went away (`rorqual ps | head`): nothing is wrong, and nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except BaseException as error:
         return explain(error)
 
@@ -201,6 +198,10 @@ def explain(error: BaseException) -> int:
     leaves = leaves_of(error)
     if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
         return INTERRUPTED
+    if any(isinstance(leaf, BrokenPipeError | ReaderGone) for leaf in leaves):
+        # The reader of our output went away (`rorqual ps | head`): nothing is wrong, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     for leaf in leaves:
         if isinstance(leaf, SpecInvalid):
             # late: the renderer is needed only for a faulty file

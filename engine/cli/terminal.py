@@ -19,6 +19,7 @@ import anyio
 from engine.api.errors import EngineError, Unavailable
 from engine.api.frames import Stream
 from engine.cli.detachkeys import DEFAULT, DetachKeys, parse_keys
+from engine.cli.output import write
 from engine.client.streams import Hijacked
 
 CHUNK = 65536
@@ -91,9 +92,7 @@ class Conversation:
 
 async def write_output(stream: Hijacked) -> None:
     async for frame in stream:
-        where = (sys.stderr if frame.stream is Stream.STDERR else sys.stdout).buffer
-        where.write(frame.data)
-        where.flush()
+        write((sys.stderr if frame.stream is Stream.STDERR else sys.stdout).buffer, frame.data)
 
 
 async def send_stdin(stream: Hijacked, keys: DetachKeys, scope: anyio.CancelScope) -> None:

@@ -40,7 +40,12 @@ def watch(
                 report = await work.converge(PlanOptions(services=tuple(services or ()), build=True))
                 if not report.ok:
                     return 1
-            await Watcher(beside_output(work), keys, prune).run()
+            watcher = Watcher(beside_output(work), keys, prune)
+            if engine.dry_run:
+                for rule in watcher.checked_rules():
+                    print(f"would watch {rule.path} for {rule.service}: {rule.action}")
+                return 0
+            await watcher.run()
             return 0
 
     raise typer.Exit(anyio.run(run))

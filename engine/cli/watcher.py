@@ -46,14 +46,19 @@ class Watcher:
     prune: bool = True
     rules: list[Rule] = field(default_factory=list)
 
-    async def run(self) -> None:
-        """Raises InvalidArgument where there is nothing to watch."""
-        rules = self.rules = rules_of(self.work.project, self.keys, context_ignores(self.work.project, self.keys))
+    def checked_rules(self) -> list[Rule]:
+        """Raises InvalidArgument where there is nothing to watch, NotFound where a path is missing."""
+        rules = rules_of(self.work.project, self.keys, context_ignores(self.work.project, self.keys))
         if not rules:
             raise InvalidArgument("nothing to watch: no service has a develop.watch section")
         for rule in rules:
             if not rule.path.exists():
                 raise NotFound(f'service "{rule.service}": {rule.path}, which it watches, does not exist')
+        return rules
+
+    async def run(self) -> None:
+        """Raises as checked_rules does."""
+        rules = self.rules = self.checked_rules()
         await self.carry_out(initial_work(rules))
         say("watching for changes; press Ctrl-C to end")
         async with batches(rules) as changes:

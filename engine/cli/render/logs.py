@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import BinaryIO
 
 from engine.api.frames import Stream
 from engine.cli.follow import Source
 from engine.cli.loglines import LogLine
 from engine.cli.moments import to_rfc3339
+from engine.cli.output import write
 
 # Compose's rainbow: cyan, yellow, green, magenta, blue, then the same brighter.
 COLOURS = ("36", "33", "32", "35", "34", "36;1", "33;1", "32;1", "35;1", "34;1")
@@ -22,6 +22,8 @@ class LogPrinter:
         self.prefix = prefix
         self.timestamps = timestamps
         self.apart = apart
+        # Lines that are all there already needn't be flushed one by one.
+        self.live = True
         self.width = 0
         self.colours: dict[str, str] = {}
 
@@ -43,13 +45,8 @@ class LogPrinter:
         stamp = f"{to_rfc3339(line.time)} " if self.timestamps else ""
         head = f"{self.head(source)}{stamp}".encode()
         where = sys.stderr if self.apart and line.stream is Stream.STDERR else sys.stdout
-        write(where.buffer, head + line.text + b"\n")
+        write(where.buffer, head + line.text + b"\n", flush=self.live)
 
     def status(self, source: Source, text: str) -> None:
         """The containers' own story between their words: `web-1 exited with code 0`."""
         write(sys.stdout.buffer, f"{source.label} {text}\n".encode())
-
-
-def write(stream: BinaryIO, data: bytes) -> None:
-    stream.write(data)
-    stream.flush()

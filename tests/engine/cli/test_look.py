@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
 import time
 
 import pytest
@@ -170,3 +172,38 @@ def test_ps_looks_while_containers_come_and_go(place: Place) -> None:
     while process.poll() is None and time.monotonic() < deadline:
         place.run("ps", "-a")
     assert process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    "words", [["logs", "-f"], ["logs"], ["exec", "-T", "web", "yes"], ["export", "web"], ["stats"]]
+)
+def test_a_reader_that_goes_away_is_no_failure(up: Place, words: list[str]) -> None:
+    command = " ".join(up.command(words))
+    done = subprocess.run(
+        ["bash", "-c", f"{command} | head -c 1 >/dev/null; echo ${{PIPESTATUS[0]}}"],
+        cwd=up.folder,
+        env=up.environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+@pytest.mark.parametrize("words", [["logs", "-f"], ["exec", "-T", "web", "sleep", "100"], ["events"], ["stats"]])
+def test_ctrl_c_ends_what_only_looks_with_130_and_no_word(up: Place, words: list[str]) -> None:
+    process = up.begin(*words, output="interrupted")
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    assert "Traceback" not in (up.folder / "interrupted").read_text()
+
+
+def test_a_dry_run_touches_nothing(up: Place) -> None:
+    before = up.run("ps", "-a", "-q")
+    for words in (["exec", "web", "rm", "-rf", "/srv"], ["cp", "compose.yaml", "web:/tmp/x"], ["commit", "web", "x:1"]):
+        assert up.run("--dry-run", *words).startswith("would ")
+    assert up.result("exec", "web", "ls", "/tmp/x").returncode == 1
+    up.run("--dry-run", "run", "--rm", "web", "true")
+    assert up.run("ps", "-a", "-q") == before
