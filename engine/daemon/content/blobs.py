@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +42,7 @@ class Ingest:
             raise SystemFailure(f"the content has the digest {digest}, not {expected} as was said: it is damaged")
         self._file.flush()
         os.fsync(self._file.fileno())
+        self._blobs.remember(digest)
         target = self._blobs.path(digest)
         os.replace(self._path, target)
         sync_folder(target.parent)
@@ -57,7 +57,8 @@ class Blobs:
     def __init__(self, root: Path) -> None:
         self._folder = root / "blobs" / "sha256"
         self._ingests = root / "ingests"
-        self._leased: Counter[Digest] = Counter()
+        self._adders = 0
+        self._recent: set[Digest] = set()
         for folder in (self._folder, self._ingests):
             folder.mkdir(parents=True, exist_ok=True)
         # what a killed daemon was writing
@@ -101,8 +102,14 @@ class Blobs:
         finally:
             ingest.close()
 
+    def remember(self, digest: Digest) -> None:
+        """Part of the present leases, if there are any."""
+        if self._adders:
+            self._recent.add(digest)
+
     def put(self, content: bytes, expected: Digest | None = None) -> Digest:
         digest = Digest.of(content)
+        self.remember(digest)
         if self.has(digest) and expected in (None, digest):
             return digest
         with self.ingest() as ingest:
@@ -110,20 +117,22 @@ class Blobs:
             return ingest.commit(expected)
 
     @contextmanager
-    def lease(self, digests: Collection[Digest]) -> Iterator[None]:
-        """Not collected within the block, named by a record or not."""
-        self._leased.update(digests)
+    def adding(self) -> Iterator[None]:
+        """A lease: what is put or met within the block is not collected before its end, named by a record or not."""
+        self._adders += 1
         try:
             yield
         finally:
-            self._leased.subtract(digests)
+            self._adders -= 1
+            if not self._adders:
+                self._recent.clear()
 
     def collect(self, keep: Collection[Digest]) -> int:
-        """Remove every blob but those to keep and those leased → bytes that are free now."""
+        """Remove every blob but those to keep and those just added → bytes that are free now."""
         freed = 0
         for path in self._folder.iterdir():
             digest = Digest("sha256", path.name)
-            if digest not in keep and self._leased[digest] <= 0:
+            if digest not in keep and digest not in self._recent:
                 with contextlib.suppress(FileNotFoundError):
                     size = path.stat().st_size
                     path.unlink()

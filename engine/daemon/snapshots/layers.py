@@ -21,7 +21,7 @@ from pathlib import Path
 from engine.api.errors import NotFound, SystemFailure
 from engine.daemon.protocols import Store
 from engine.daemon.snapshots.parents import borrow_from_parents
-from engine.daemon.snapshots.recipe import RecipeWriter, tar_of
+from engine.daemon.snapshots.recipe import RecipeWriter, records, tar_of
 from engine.daemon.snapshots.streams import Next, Pieces, unpacked
 from engine.daemon.snapshots.unpack import Unpacked, unpack_layer
 
@@ -108,7 +108,14 @@ class Layers:
         """The layer's tar as it was, its digest checked at the end. Blocks. Raises NotFound, SystemFailure."""
         layer = self.get(chain_id)
         folder = self.root / layer.folder
-        return tar_of(folder.with_suffix(".recipe"), folder, folder.with_suffix(".aside"), layer.diff_id)
+        return tar_of(self._recipe(chain_id), folder, folder.with_suffix(".aside"), layer.diff_id)
+
+    def tar_size(self, chain_id: str) -> int:
+        """The bytes of `tar`, without making it. Blocks for a moment."""
+        return sum(size if kind == b"F" else len(content) for kind, content, size in records(self._recipe(chain_id)))
+
+    def _recipe(self, chain_id: str) -> Path:
+        return (self.root / self.get(chain_id).folder).with_suffix(".recipe")
 
     # --- writing; these block on the disk
     def unpack(self, packed: Next) -> Fresh:
@@ -153,7 +160,8 @@ class Layers:
     def append_known(self, parent: str, diff_id: str) -> Layer | None:
         """As `append`, with a layer that another chain has; None when none has it."""
         chain_id = chain_id_of(parent, diff_id)
-        self._recent.add(chain_id)
+        if self._adders:
+            self._recent.add(chain_id)
         if chain_id in self._chains:
             return self._chains[chain_id]
         known = self._by_diff(diff_id)

@@ -1,0 +1,139 @@
+"""/images: what this machine has of them. Pulling, pushing, building and searching are other files' routes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import anyio
+
+from engine.api.errors import InvalidArgument, NotImplementedByEngine
+from engine.daemon.images.images import LocalImages, familiar_name
+from engine.daemon.images.instructions import applied
+from engine.daemon.images.remove import Removal
+from engine.daemon.images.show import (
+    LIST_FILTERS,
+    PRUNE_FILTERS,
+    history_of,
+    inspected,
+    listed,
+    shared_sizes,
+    summary_of,
+)
+from engine.daemon.protocols import Events
+from engine.daemon.server.request import Request
+from engine.daemon.server.router import Route
+from engine.kit.clock import Clock
+from engine.oci.platform import Platform
+
+TAR = "application/x-tar"
+
+
+def line_of(document: Any) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\r\n"
+
+
+def routes(images: LocalImages, events: Events, clock: Clock) -> list[Route]:
+    async def list_(request: Request) -> None:
+        filters = request.filters(LIST_FILTERS)
+        if request.version < (1, 41) and request.text("filter"):
+            filters = {**filters, "reference": [request.text("filter")]}
+        found = listed(images.index, filters, all=request.flag("all"), now=clock.now())
+        shared = shared_sizes(images.index.all()) if request.flag("shared-size") else {}
+        shown = [summary_of(image, request.version, shared=shared.get(image.id, -1)) for image in found]
+        await request.answer_json(shown)
+
+    async def inspect(request: Request) -> None:
+        image = images.get(request.parameters["name"])
+        await request.answer_json(inspected(image, images.layers, request.version))
+
+    async def history(request: Request) -> None:
+        await request.answer_json(history_of(images.get(request.parameters["name"])))
+
+    async def tag(request: Request) -> None:
+        images.tag(request.parameters["name"], request.text("repo"), request.text("tag"))
+        await request.answer_empty(201)
+
+    async def remove(request: Request) -> None:
+        removal = Removal(images, events)
+        done = await removal.remove(
+            request.parameters["name"], force=request.flag("force"), prune=not request.flag("noprune")
+        )
+        await request.answer_json(done)
+
+    async def prune(request: Request) -> None:
+        filters = request.filters(PRUNE_FILTERS)
+        await request.answer_json(await Removal(images, events).prune(filters, now=clock.now()))
+
+    async def save_one(request: Request) -> None:
+        await save(request, [request.parameters["name"]])
+
+    async def save_many(request: Request) -> None:
+        await save(request, request.texts("names"))
+
+    async def save(request: Request, references: Sequence[str]) -> None:
+        if not references:
+            raise InvalidArgument("name at least one image to save")
+        async with images.save(references) as pieces, request.stream(TAR) as send:
+            async for piece in pieces:
+                await send(piece)
+
+    async def load(request: Request) -> None:
+        quiet = request.flag("quiet")
+        progress, lines = anyio.create_memory_object_stream[bytes](1000)
+
+        def told(diff_id: str, size: int) -> None:
+            if not quiet:
+                detail = {"current": size, "total": size}
+                short = diff_id.removeprefix("sha256:")[:12]
+                progress.send_nowait(line_of({"status": "Loading layer", "progressDetail": detail, "id": short}))
+
+        # The archive is read before the answer begins: a fault is then a status, and no client waits for progress
+        # while it writes.
+        found = await images.load(request.body(), told)
+        async with request.stream("application/json", headers={}) as send:
+            progress.close()
+            async for line in lines:
+                await send(line)
+            for image, names in found:
+                for name in names:
+                    await send(line_of({"stream": f"Loaded image: {name}\n"}))
+                if not names:
+                    await send(line_of({"stream": f"Loaded image ID: {image.id}\n"}))
+
+    async def create(request: Request) -> None:
+        """Import: the body (fromSrc=-) is a root file system."""
+        if request.text("fromImage"):
+            raise NotImplementedByEngine(
+                "this engine does not pull from registries yet: load the image from an archive (docker load)"
+            )
+        source = request.text("fromSrc")
+        if source != "-":
+            raise InvalidArgument("fromSrc must be -: this engine fetches nothing from other servers to import it")
+        name = familiar_name(request.text("repo"), request.text("tag")) if request.text("repo") else ""
+        config = applied({}, request.texts("changes"))
+        platform = Platform.here()
+        if text := request.text("platform"):
+            try:
+                platform = Platform.parse(text)
+            except ValueError as error:
+                raise InvalidArgument(str(error)) from error
+        image = await images.import_(
+            request.body(), name=name, message=request.text("message"), config=config, platform=platform
+        )
+        async with request.stream("application/json") as send:
+            await send(line_of({"status": image.id}))
+
+    return [
+        Route("GET", "/images/json", list_),
+        Route("GET", "/images/get", save_many),
+        Route("GET", "/images/{name:path}/get", save_one),
+        Route("GET", "/images/{name:path}/json", inspect),
+        Route("GET", "/images/{name:path}/history", history),
+        Route("POST", "/images/load", load),
+        Route("POST", "/images/prune", prune, since=(1, 25)),
+        Route("POST", "/images/create", create),
+        Route("POST", "/images/{name:path}/tag", tag),
+        Route("DELETE", "/images/{name:path}", remove),
+    ]
