@@ -28,8 +28,6 @@ IFA_F_NODAD = 0x02
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_TABLE = 1, 4, 5, 15
 TABLE_MAIN, PROTO_BOOT, SCOPE_UNIVERSE, TYPE_UNICAST = 254, 3, 0, 1
 ENOENT, ESRCH, EEXIST, ENODEV, EAFNOSUPPORT, ENETDOWN = 2, 3, 17, 19, 97, 100
-# Every link of ours is in this group ("rq"): how recovery knows them, and one message may delete them all.
-GROUP = 0x7271
 
 LINK = struct.Struct("=BxHiII")
 ADDRESS = struct.Struct("=BBBBI")
@@ -40,11 +38,12 @@ def link_body(*parts: bytes, index: int = 0, up: bool = False, family: int = AF_
     return LINK.pack(family, 0, index, IFF_UP if up else 0, IFF_UP if up else 0) + b"".join(parts)
 
 
-def new_bridge(name: str, mac: bytes, mtu: int | None) -> Request:
+def new_bridge(name: str, mac: bytes, mtu: int | None, group: int) -> Request:
+    """`group` is the daemon's own: how recovery knows its links."""
     parts = [
         attribute(IFLA_IFNAME, name),
         attribute(IFLA_ADDRESS, mac),
-        attribute(IFLA_GROUP, GROUP),
+        attribute(IFLA_GROUP, group),
         nested(IFLA_LINKINFO, attribute(IFLA_INFO_KIND, "bridge")),
     ]
     if mtu is not None:
@@ -52,7 +51,7 @@ def new_bridge(name: str, mac: bytes, mtu: int | None) -> Request:
     return Request(RTM_NEWLINK, link_body(*parts), f"make bridge {name}", CREATE | EXCL)
 
 
-def new_veth(name: str, bridge: int, netns: int, peer: str, mac: bytes, mtu: int | None) -> Request:
+def new_veth(name: str, *, bridge: int, netns: int, peer: str, mac: bytes, mtu: int | None, group: int) -> Request:
     """A pair: `name` in the bridge, `peer` in the namespace (an fd). Both down: what comes next must come before."""
     size = [attribute(IFLA_MTU, mtu)] if mtu is not None else []
     inner = link_body(
@@ -62,7 +61,7 @@ def new_veth(name: str, bridge: int, netns: int, peer: str, mac: bytes, mtu: int
         RTM_NEWLINK,
         link_body(
             attribute(IFLA_IFNAME, name),
-            attribute(IFLA_GROUP, GROUP),
+            attribute(IFLA_GROUP, group),
             attribute(IFLA_MASTER, bridge),
             *size,
             nested(
@@ -147,9 +146,9 @@ class Link:
     kind: str
 
 
-def link_index(netlink: Netlink, name: str) -> int | None:
+def find_link(netlink: Netlink, name: str) -> Link | None:
     found = netlink.get(RTM_GETLINK, link_body(attribute(IFLA_IFNAME, name)))
-    return None if found is None else read_link(found).index
+    return None if found is None else read_link(found)
 
 
 def all_links(netlink: Netlink) -> list[Link]:

@@ -1,6 +1,7 @@
 """How the daemon speaks to the steward: one JSON message and up to 250 file descriptors a packet, each answered.
 
-`put` a container (its names, the first sockets), more `sockets` for it, `names` alone, `drop` it, `list` all, `end`.
+`put` a container (its names, the first sockets), more `sockets` for it, other `names` and the address of
+its ports, `drop` it, `list` all, `end`.
 The socket is a SOCK_SEQPACKET one: a message is whole or not there, and so is every change.
 """
 
@@ -48,8 +49,9 @@ class Steward:
                     taken, handles[:] = list(handles), []
                     await tenancy.take(message["sockets"], taken)
                 case "names":
-                    if message["id"] in self._tenancies:
+                    if (known := self._tenancies.get(message["id"])) is not None:
                         self.zone.put(resident_of(message))
+                        known.address = message.get("address") or known.address
                 case "drop":
                     self.drop(message["id"])
                 case "list":

@@ -7,6 +7,7 @@ have their sockets.
 from __future__ import annotations
 
 import array
+import contextlib
 import json
 import os
 import signal
@@ -60,6 +61,21 @@ class StewardClient:
             self._peer.close()
             self._peer = None
 
+    def hung_up(self) -> bool:
+        """Whether the steward is not there (any more); costs one system call."""
+        if self._peer is None:
+            return True
+        try:
+            return self._peer.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def left_behind(self) -> bool:
+        """Whether one may run from a daemon before."""
+        return (self._folder / "steward.sock").exists()
+
     async def held(self) -> set[str]:
         """The containers whose sockets it has. Starts it when it isn't there."""
         return set((await self._say({"do": "list"}))["containers"])
@@ -78,7 +94,7 @@ class StewardClient:
                 os.close(handle.fd)
 
     async def names(self, record: Mapping[str, Any]) -> None:
-        """New names and networks of a container that it has."""
+        """New names and networks of a container that it has; `address`: where its published ports lead now."""
         await self._say({"do": "names", **record})
 
     async def drop(self, container: str) -> None:
@@ -88,10 +104,8 @@ class StewardClient:
         """Let it end: look-ups and held ports end with it."""
         if self._peer is None and not (self._folder / "steward.sock").exists():
             return
-        try:
+        with contextlib.suppress(StewardGone):
             await self._say({"do": "end"}, start=False)
-        except StewardGone:
-            pass
         self.close()
         if self._process is not None:
             await anyio.to_thread.run_sync(self._process.wait)
@@ -112,6 +126,7 @@ class StewardClient:
         self, peer: socket.socket, message: Mapping[str, Any], handles: Sequence[Handle]
     ) -> dict[str, Any]:
         """Once begun it is ended: an answer that nobody read would be taken for the next one's."""
+        answer: dict[str, Any] = {}
         try:
             with anyio.CancelScope(shield=True), anyio.fail_after(ANSWER_SECONDS):
                 send(peer, json.dumps(message).encode(), [handle.fd for handle in handles])
@@ -119,11 +134,11 @@ class StewardClient:
                 text = peer.recv(LONGEST_MESSAGE)
                 if not text:
                     raise ConnectionResetError("it hung up")
-                answer: dict[str, Any] = json.loads(text)
-                return answer
+                answer = json.loads(text)
         except (OSError, TimeoutError, ValueError) as error:
             self.close()
             raise StewardGone(f"the name server's process is gone ({error}); see {self._folder}/steward.log") from error
+        return answer
 
     async def _connect(self, *, start: bool) -> socket.socket:
         """To the one that runs; else to a new one. One of another format is ended first."""

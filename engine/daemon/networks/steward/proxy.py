@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections.abc import Callable
 from typing import Any
 
 CONNECT_SECONDS = 10.0
@@ -57,7 +58,7 @@ def abort(writer: asyncio.StreamWriter) -> None:
 class UdpProxy:
     """Datagrams of each client on a connected socket of its own; a silent client is forgotten."""
 
-    def __init__(self, outer: socket.socket, target: Target) -> None:
+    def __init__(self, outer: socket.socket, target: Callable[[], Target]) -> None:
         self._outer = outer
         self._target = target
         self._clients: dict[Any, tuple[socket.socket, asyncio.TimerHandle]] = {}
@@ -89,9 +90,10 @@ class UdpProxy:
         elif len(self._clients) >= MOST_UDP_CLIENTS:
             return None
         else:
-            family = socket.AF_INET6 if ":" in self._target[0] else socket.AF_INET
+            target = self._target()
+            family = socket.AF_INET6 if ":" in target[0] else socket.AF_INET
             inner = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-            inner.connect(self._target)
+            inner.connect(target)
             self._loop.add_reader(inner, self._from_inside, inner, client)
         timer = self._loop.call_later(UDP_IDLE_SECONDS, self._forget, client)
         self._clients[client] = inner, timer

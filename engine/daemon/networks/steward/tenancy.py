@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from engine.daemon.networks.steward.names import Names
-from engine.daemon.networks.steward.proxy import UdpProxy, carry_tcp
+from engine.daemon.networks.steward.proxy import Target, UdpProxy, carry_tcp
 
 # The kinds of handed-over file descriptors.
 NAMES_UDP, NAMES_TCP, TCP, UDP, PIDFD = "names-udp", "names-tcp", "tcp", "udp", "pidfd"
@@ -26,6 +26,8 @@ class Tenancy:
         self._resolvers: list[socket.socket] = []
         self._proxies: list[UdpProxy] = []
         self._pidfds: list[int] = []
+        # Where the published ports lead; a change of networks changes it.
+        self.address: str | None = None
 
     async def take(self, kinds: Sequence[Mapping[str, Any]], handles: Sequence[int]) -> None:
         """Put each handle to its use. They are this tenancy's from here on, come what may."""
@@ -45,13 +47,17 @@ class Tenancy:
             case "names-tcp":
                 await self._listen(held, lambda reader, writer: self._names.serve_tcp(self._id, reader, writer))
             case "tcp":
-                target = (str(kind["address"]), int(kind["port"]))
-                await self._listen(held, lambda reader, writer: carry_tcp(reader, writer, target))
+                target = self._target(kind)
+                await self._listen(held, lambda reader, writer: carry_tcp(reader, writer, target()))
             case "udp":
-                self._proxies.append(UdpProxy(held, (str(kind["address"]), int(kind["port"]))))
+                self._proxies.append(UdpProxy(held, self._target(kind)))
             case other:
                 held.close()
                 raise ValueError(f"unknown kind of socket: {other}")
+
+    def _target(self, kind: Mapping[str, Any]) -> Callable[[], Target]:
+        address, port = str(kind["address"]), int(kind["port"])
+        return lambda: (self.address or address, port)
 
     async def _listen(self, held: socket.socket, serve: Callable[..., Any]) -> None:
         self._servers.append(await asyncio.start_server(serve, sock=held))

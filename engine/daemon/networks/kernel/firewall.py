@@ -1,0 +1,103 @@
+"""Other programs' firewalls: an accept of ours does not override a drop of theirs, so a tagged one goes among theirs.
+
+Where Docker runs, DOCKER-USER is the place; for ufw, ufw-user-forward; where a FORWARD policy drops and no program
+provides a place, FORWARD itself; firewalld gets the bridges into its trusted zone, at run time only. Each rule of
+ours bears the comment "<table> <bridge>", and those with our tag are the only ones that are ever taken away. What
+goes where is our own table's affair (rules.py): a packet that it drops stays dropped.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Collection, Sequence
+
+PLACES = ("DOCKER-USER", "ufw-user-forward")
+TOOLS = ("iptables", "ip6tables")
+TIME_SECONDS = 15.0
+
+
+def let_through(bridges: Collection[str], tag: str) -> None:
+    """Every firewall lets these bridges' packets go on to our own rules; rules of ours for others are gone."""
+    for tool in TOOLS:
+        listing = run(tool, "-w", "5", "-S")
+        if listing is None:
+            continue
+        for command in changes(listing, bridges, tag):
+            run(tool, "-w", "5", *command)
+    trust(bridges)
+
+
+def run(*command: str) -> str | None:
+    """What it printed; None where it is not there or refuses."""
+    if shutil.which(command[0]) is None:
+        return None
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIME_SECONDS, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def changes(listing: str, bridges: Collection[str], tag: str) -> list[Sequence[str]]:
+    """The iptables commands that a filter table (`-S`) needs. Pure."""
+    lines = listing.splitlines()
+    place = place_of(lines)
+    wanted = {} if place is None else {rule_key(place, *rule): rule for rule in rules_for(bridges)}
+    commands: list[Sequence[str]] = []
+    present = set()
+    for line in lines:
+        words = shlex.split(line) if f'"{tag} ' in line else []
+        if "--comment" not in words or words[0] != "-A":
+            continue
+        key = key_of(words, tag)
+        if key in wanted and key not in present:
+            present.add(key)
+        else:
+            commands.append(["-D", *words[1:]])
+    for key, (side, bridge) in wanted.items():
+        if key not in present:
+            assert place is not None  # without a place nothing is wanted
+            comment = ["-m", "comment", "--comment", f"{tag} {bridge}"]
+            commands.append(["-I", place, side, bridge, *comment, "-j", "ACCEPT"])
+    return commands
+
+
+def place_of(lines: Sequence[str]) -> str | None:
+    """The chain for our rules; None where nothing stands in the way."""
+    for place in PLACES:
+        if f"-N {place}" in lines:
+            return place
+    return "FORWARD" if "-P FORWARD DROP" in lines else None
+
+
+def rules_for(bridges: Collection[str]) -> list[tuple[str, str]]:
+    return [(side, bridge) for bridge in bridges for side in ("-i", "-o")]
+
+
+def rule_key(place: str, side: str, bridge: str) -> tuple[str, str, str]:
+    return place, side, bridge
+
+
+def key_of(words: Sequence[str], tag: str) -> tuple[str, str, str] | None:
+    """Chain, side and bridge of a rule that is exactly ours; None for one that isn't any more."""
+    comment = words[words.index("--comment") + 1]
+    found = re.fullmatch(rf"{re.escape(tag)} (\S+)", comment)
+    side = words[2] if len(words) > 3 else ""
+    if found is None or side not in {"-i", "-o"} or words[3] != found[1] or "ACCEPT" not in words:
+        return None
+    return words[1], side, words[3]
+
+
+def trust(bridges: Collection[str]) -> None:
+    """Firewalld drops what is in no zone: the bridges go into the trusted one, until it is reloaded."""
+    if not bridges or (run("firewall-cmd", "--state") or "").strip() != "running":
+        return
+    known = (run("firewall-cmd", "--zone=trusted", "--list-interfaces") or "").split()
+    for bridge in bridges:
+        if bridge not in known:
+            run("firewall-cmd", "--zone=trusted", f"--change-interface={bridge}")

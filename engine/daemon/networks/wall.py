@@ -1,0 +1,95 @@
+"""The firewall's state as we want it, and its way into the kernel: a change at a time, all anew when one is refused.
+
+Somebody may flush our table; the next change, or `mend`, brings it back whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import anyio
+import anyio.to_thread
+
+from engine.daemon.networks import rules
+from engine.daemon.networks.kernel import nft
+from engine.daemon.networks.kernel.nft import NftError
+from engine.daemon.networks.rules import BridgeRules, Forward
+
+
+class Wall:
+    """Nothing of it is in the kernel before the first bridge is opened."""
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+        self._bridges: dict[str, BridgeRules] = {}
+        self._forwards: dict[str, Sequence[Forward]] = {}
+        self._loaded = False
+        self._turn = anyio.Lock()
+
+    async def restore(self, bridges: Iterable[BridgeRules], forwards: Mapping[str, Sequence[Forward]]) -> None:
+        """After a daemon's start: this is all there is."""
+        async with self._turn:
+            self._bridges = {bridge.bridge: bridge for bridge in bridges}
+            self._forwards = {container: found for container, found in forwards.items() if found}
+            if self._bridges:
+                await self._load()
+
+    async def open_bridge(self, bridge: BridgeRules) -> None:
+        async with self._turn:
+            known = self._bridges.get(bridge.bridge)
+            if known == bridge and self._loaded:
+                return
+            self._bridges[bridge.bridge] = bridge
+            if known is not None:
+                await self._load()
+            else:
+                await self._change([("add", rules.bridge_elements(bridge))])
+
+    async def close_bridge(self, name: str) -> None:
+        async with self._turn:
+            known = self._bridges.pop(name, None)
+            if known is not None:
+                await self._change([("delete", rules.bridge_elements(known))])
+
+    async def publish(self, container: str, forwards: Sequence[Forward]) -> None:
+        """The container's published ports are these, in one transaction; none takes them away."""
+        async with self._turn:
+            known = self._forwards.pop(container, ())
+            if forwards:
+                self._forwards[container] = forwards
+            old, new = rules.forward_elements(known), rules.forward_elements(forwards)
+            gone = [element for element in old if element not in new]
+            come = [element for element in new if element not in old]
+            if gone or come:
+                await self._change([("delete", gone), ("add", come)])
+
+    async def _change(self, parts: Iterable[tuple[str, list[tuple[str, str]]]]) -> None:
+        if not self._loaded:
+            await self._load()
+            return
+        commands = "\n".join(rules.change(self._table, verb, elements) for verb, elements in parts)
+        try:
+            await anyio.to_thread.run_sync(nft.run, commands + "\n")
+        except NftError:
+            await self._load()
+
+    async def _load(self) -> None:
+        forwards = [forward for found in self._forwards.values() for forward in found]
+        await anyio.to_thread.run_sync(nft.run, rules.whole(self._table, self._bridges.values(), forwards))
+        self._loaded = True
+
+    async def mend(self) -> bool:
+        """Bring the table back if somebody took it away; → whether that was so."""
+        async with self._turn:
+            if not self._loaded or await anyio.to_thread.run_sync(self._present):
+                return False
+            await self._load()
+            return True
+
+    def _present(self) -> bool:
+        tables = [found["table"]["name"] for found in nft.query("list tables inet") if "table" in found]
+        return self._table in tables
+
+    @property
+    def bridges(self) -> list[str]:
+        return list(self._bridges)
