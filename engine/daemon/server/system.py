@@ -22,24 +22,8 @@ from engine.daemon.volumes.volumes import LocalVolumes
 from engine.kit.clock import Clock
 
 NO_CACHE = {"Cache-Control": "no-cache, no-store, must-revalidate", "Pragma": "no-cache"}
-EVENT_FILTERS = frozenset(
-    [
-        "config",
-        "container",
-        "daemon",
-        "event",
-        "image",
-        "label",
-        "network",
-        "node",
-        "plugin",
-        "scope",
-        "secret",
-        "service",
-        "type",
-        "volume",
-    ]
-)
+EVENT_KINDS = frozenset({"config", "container", "daemon", "image", "network", "node", "plugin", "secret", "service"})
+EVENT_FILTERS = EVENT_KINDS | {"volume", "event", "label", "scope", "type"}
 DF_TYPES = frozenset({"container", "image", "volume", "build-cache"})
 
 
@@ -149,7 +133,9 @@ def version_of(facts: Facts) -> dict[str, Any]:
         "Os": "linux",
         "BuildTime": "",
     }
-    parts = [{"Name": "Rorqual", "Version": facts.version, "Details": details}]
+    # the docker CLI looks for a component "Engine"; our own client for "Rorqual"
+    parts: list[dict[str, Any]] = [{"Name": "Engine", "Version": facts.version, "Details": details}]
+    parts.append({"Name": "Rorqual", "Version": facts.version, "Details": {"GitCommit": ""}})
     parts += [
         {"Name": name, "Version": version, "Details": {"GitCommit": ""}} for name, version in facts.runtimes.items()
     ]

@@ -1,0 +1,108 @@
+"""`rorqual daemon`: the embedded engine in the foreground; `rorqual daemon stop` ends one that runs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import select
+import signal
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.api.errors import Forbidden, SystemFailure
+
+DEFAULT_ROOT, DEFAULT_SOCKET = Path("/var/lib/rorqual"), Path("/run/rorqual/engine.sock")
+RUNS = Path("/run/rorqual")
+GROUP = "rorqual"
+STOP_SECONDS = 30
+
+daemon = typer.Typer(invoke_without_command=True, help="The embedded engine.")
+
+Root = Annotated[Path, typer.Option("--root", help="Where images, volumes and records are kept")]
+Run = Annotated[
+    Path | None, typer.Option("--run", help="Where what lives is kept (default: /run/rorqual/<hash of root>)")
+]
+
+
+def run_folder(root: Path, run: Path | None) -> Path:
+    """Several daemons on one machine each have their own."""
+    return run or RUNS / hashlib.sha256(str(root.absolute()).encode()).hexdigest()[:12]
+
+
+@daemon.callback()
+def serve(
+    call: typer.Context,
+    socket: Annotated[Path, typer.Option("--socket", help="The unix socket to listen on")] = DEFAULT_SOCKET,
+    root: Root = DEFAULT_ROOT,
+    run: Run = None,
+    runtime: Annotated[
+        str | None, typer.Option("--runtime", help="crun or runc (default: crun where it works)")
+    ] = None,
+    idle_minutes: Annotated[
+        float | None, typer.Option("--idle-minutes", help="End after so long with no container and no client")
+    ] = None,
+) -> None:
+    """Serve the Docker Engine API. Example: rorqual daemon --socket /run/rorqual/engine.sock"""
+    if call.invoked_subcommand is not None:
+        return
+    if os.getuid() != 0:
+        raise Forbidden("the embedded engine needs root: run it with sudo, or use Podman's rootless socket")
+    # late: an event loop, SQLite and the whole engine
+    import anyio
+
+    from engine.daemon.app import Settings, run_daemon
+    from engine.daemon.protocols import Places
+    from engine.http.listen import bind_unix, handed_over
+
+    places = Places(root.absolute(), run_folder(root, run).absolute(), socket.absolute())
+    listeners = handed_over(os.environ)
+    own = not listeners
+    if own:
+        listeners = [bind_unix(places.socket, group=GROUP)]
+    try:
+        settings = Settings(
+            places,
+            installed_version("rorqual"),
+            listeners,
+            idle_seconds=idle_minutes * 60 if idle_minutes is not None else None,
+            runtime=runtime,
+        )
+        anyio.run(run_daemon, settings)
+    finally:
+        for listener in listeners:
+            listener.close()
+        if own:
+            places.socket.unlink(missing_ok=True)
+
+
+@daemon.command("stop")
+def stop(root: Root = DEFAULT_ROOT, run: Run = None) -> None:
+    """End the daemon; its containers live on. Example: rorqual daemon stop"""
+    from engine.daemon.lives import running_daemon
+
+    found = running_daemon(run_folder(root, run))
+    if found is None:
+        print("no daemon is running")
+        return
+    pid, where = found
+    end(pid)
+    print(f"stopped the daemon at {where}")
+
+
+def end(pid: int) -> None:
+    """SIGTERM, and wait for the end. Raises SystemFailure when it does not come."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(handle, signal.SIGTERM)
+        poller: Any = select.poll()
+        poller.register(handle, select.POLLIN)
+        if not poller.poll(STOP_SECONDS * 1000):
+            raise SystemFailure(f"the daemon (process {pid}) did not end within {STOP_SECONDS} seconds")
+    finally:
+        os.close(handle)

@@ -1,0 +1,153 @@
+"""The daemon put together: each room is opened with the protocols that it needs, and the routes are served.
+
+Opened from the ground up (store, content, snapshots, volumes, images, networks, containers), closed the other way
+round. No room knows this module.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import secrets
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio
+from anyio import to_thread
+
+from engine.daemon.content.blobs import Blobs
+from engine.daemon.events import EventBus
+from engine.daemon.images.images import LocalImages
+from engine.daemon.images.index import ImageIndex
+from engine.daemon.lives import Activity, sole_owner, tell_ready, until_idle, until_signal
+from engine.daemon.networks.opening import open_networks
+from engine.daemon.protocols import Places, Store, Users
+from engine.daemon.server import images as image_routes
+from engine.daemon.server import networks as network_routes
+from engine.daemon.server import system as system_routes
+from engine.daemon.server import unserved as unserved_routes
+from engine.daemon.server import volumes as volume_routes
+from engine.daemon.server.host import read_host
+from engine.daemon.server.router import NEWEST, Route, Router
+from engine.daemon.server.system import Facts
+from engine.daemon.snapshots.layers import Layers
+from engine.daemon.snapshots.snapshots import OverlaySnapshots
+from engine.daemon.store.records import RecordStore
+from engine.daemon.volumes.volumes import LocalVolumes
+from engine.http.listen import serve
+from engine.kit.clock import Clock, SystemClock
+
+CHECKPOINT_SECONDS = 30.0
+META = "daemon"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`listeners` are bound already. `idle_seconds` None: never ends by itself."""
+
+    places: Places
+    version: str
+    listeners: Sequence[socket.socket]
+    idle_seconds: float | None = None
+    runtime: str | None = None
+    clock: Clock = field(default_factory=SystemClock)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    routes: list[Route]
+    users: Users
+
+
+async def run_daemon(settings: Settings) -> None:
+    """Serve until a signal comes or nobody needs us any more. Raises Conflict when the root has a daemon."""
+    os.umask(0o022)
+    raise_open_files_limit()
+    with sole_owner(settings.places):
+        store = RecordStore(settings.places.root / "records.db")
+        try:
+            async with opened(settings, store) as rooms:
+                await serve_until_ended(settings, rooms, store)
+        finally:
+            store.checkpoint()
+            store.close()
+
+
+@asynccontextmanager
+async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened]:
+    """Every room, recovered from whatever end the daemon before had."""
+    places, clock = settings.places, settings.clock
+    events, users = EventBus(clock), Users()
+    blobs = Blobs(places.root / "content")
+    layers = Layers(places.root / "layers", store)
+    snapshots = OverlaySnapshots(places.root / "snapshots", places.run, layers, store)
+    volumes = LocalVolumes(places.root / "volumes", store, events, clock)
+    images = LocalImages(ImageIndex(store, blobs, layers), layers, blobs, snapshots, events, users, clock)
+    facts = Facts(engine_id(store), settings.version, places, await to_thread.run_sync(read_host, places.root))
+    await images.collect()
+    async with open_networks(places, store, events, clock) as networks:
+        routes = [
+            *system_routes.routes(facts, images, volumes, users, events, clock),
+            *image_routes.routes(images, events, clock),
+            *volume_routes.routes(volumes),
+            *network_routes.routes(networks.registry, users),
+            *unserved_routes.routes(),
+        ]
+        yield Opened(routes, users)
+
+
+async def serve_until_ended(settings: Settings, rooms: Opened, store: RecordStore) -> None:
+    activity = Activity(Router(rooms.routes, common=common_headers(settings.version)), settings.clock)
+    async with anyio.create_task_group() as tasks:
+        for listener in settings.listeners:
+            tasks.start_soon(serve, listener, activity)
+        tasks.start_soon(keep_checkpointing, store)
+        if settings.idle_seconds is not None:
+            tasks.start_soon(end_when_idle, activity, rooms.users, settings, tasks.cancel_scope)
+        # What is there now stays: the collector needn't look at it again.
+        gc.collect()
+        gc.freeze()
+        tell_ready()
+        await until_signal()
+        tasks.cancel_scope.cancel()
+
+
+async def end_when_idle(activity: Activity, users: Users, settings: Settings, scope: anyio.CancelScope) -> None:
+    assert settings.idle_seconds is not None
+    await until_idle(activity, users, settings.idle_seconds, settings.clock)
+    scope.cancel()
+
+
+async def keep_checkpointing(store: RecordStore) -> None:
+    """The journal goes into the file, and both to the disk, now and then and in a thread: commits never wait for it."""
+    while True:
+        await anyio.sleep(CHECKPOINT_SECONDS)
+        await to_thread.run_sync(store.checkpoint)
+
+
+def engine_id(store: Store) -> str:
+    """Made once; the ledger knows engines by it."""
+    known = store.get(META, "id")
+    if not isinstance(known, str):
+        known = secrets.token_hex(16)
+        store.put(META, "id", known)
+    return known
+
+
+def common_headers(version: str) -> dict[str, str]:
+    return {
+        "Api-Version": f"{NEWEST[0]}.{NEWEST[1]}",
+        "Docker-Experimental": "false",
+        "Ostype": "linux",
+        "Server": f"Rorqual/{version} (linux)",
+    }
+
+
+def raise_open_files_limit() -> None:
+    """A hundred containers with followers need more than the usual 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,101 @@
+"""How long a daemon lives: one per root, ended by a signal, or by itself when nobody has needed it for a while."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+
+from engine.api.errors import Conflict
+from engine.daemon.protocols import Places, Users
+from engine.http.server import Exchange, Handler
+from engine.kit.clock import Clock
+
+LOOK_SECONDS = 5.0
+
+
+@contextmanager
+def sole_owner(places: Places) -> Iterator[None]:
+    """Hold the root's lock, and say in the run folder who we are. Raises Conflict when another daemon has it."""
+    for folder, mode in ((places.root, 0o711), (places.run, 0o711)):
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    lock = os.open(places.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict(f"another daemon works in {places.root}; stop it, or choose another --root") from None
+        told = places.run / "daemon.json"
+        told.write_text(json.dumps({"pid": os.getpid(), "root": str(places.root), "socket": str(places.socket)}))
+        try:
+            yield
+        finally:
+            told.unlink(missing_ok=True)
+    finally:
+        os.close(lock)
+
+
+class Activity:
+    """Counts the requests under way, and remembers when the last one ended."""
+
+    def __init__(self, handler: Handler, clock: Clock) -> None:
+        self._handler = handler
+        self._clock = clock
+        self._busy = 0
+        self._last = clock.monotonic()
+
+    async def __call__(self, exchange: Exchange) -> None:
+        self._busy += 1
+        try:
+            await self._handler(exchange)
+        finally:
+            self._busy -= 1
+            self._last = self._clock.monotonic()
+
+    def idle_seconds(self) -> float:
+        return 0.0 if self._busy else self._clock.monotonic() - self._last
+
+
+async def until_idle(activity: Activity, users: Users, idle_seconds: float, clock: Clock) -> None:
+    """Return when no container has lived and no client has asked for so long. Streams count as asking."""
+    since = clock.monotonic()
+    while True:
+        await clock.sleep(min(LOOK_SECONDS, idle_seconds / 4))
+        counts = users.containers.counts() if users.containers is not None else {}
+        if any(count for state, count in counts.items() if state != "stopped"):
+            since = clock.monotonic()
+        if min(activity.idle_seconds(), clock.monotonic() - since) >= idle_seconds:
+            return
+
+
+async def until_signal() -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for _ in signals:
+            return
+
+
+def tell_ready() -> None:
+    """To systemd, where it started us (sd_notify(3)); others see the socket answer."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if address:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.sendto(b"READY=1", f"\0{address[1:]}" if address.startswith("@") else address)
+
+
+def running_daemon(run: Path) -> tuple[int, str] | None:
+    """(pid, socket) of the daemon whose run folder this is; None when none lives."""
+    try:
+        told = json.loads((run / "daemon.json").read_text())
+        pid, where = int(told["pid"]), str(told["socket"])
+        os.kill(pid, 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return pid, where
