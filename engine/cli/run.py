@@ -101,8 +101,11 @@ def run(
     async def go() -> int:
         async with connected(shown, announce=True) as client:
             work = convergence(client, loaded, project, shown, silent)
-            work.project = oneoff_project(work.project, wanted)
-            if not await prepare(work, options, wanted):
+            # Podman forgets the exit code of what it removes by itself: there it is removed from here
+            by_engine = detach or (await client.capabilities()).engine != "podman"
+            made = replace(wanted, remove=rm and by_engine)
+            work.project = oneoff_project(work.project, made)
+            if not await prepare(work, options, made):
                 return 1
             if engine.dry_run:
                 return 0
@@ -110,7 +113,11 @@ def run(
                 await client.containers.start(wanted.name)
                 print(wanted.name)
                 return 0
-            return await converse(client, wanted)
+            try:
+                return await converse(client, made)
+            finally:
+                if rm and not by_engine:
+                    await removed(client, made.name)
 
     raise typer.Exit(anyio.run(go))
 
@@ -170,7 +177,11 @@ async def started(engine: Engine, wanted: OneOff) -> None:
         await engine.containers.start(wanted.name)
     except BaseException:
         if wanted.remove:
-            # the engine may have done so already
-            with anyio.move_on_after(10, shield=True), suppress(NotFound):
-                await engine.containers.remove(wanted.name, force=True, volumes=True)
+            await removed(engine, wanted.name)
         raise
+
+
+async def removed(engine: Engine, name: str) -> None:
+    """Remove it whatever happens here; the engine may have done so already."""
+    with anyio.move_on_after(10, shield=True), suppress(NotFound):
+        await engine.containers.remove(name, force=True, volumes=True)
