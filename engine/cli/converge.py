@@ -22,6 +22,7 @@ from engine.cli.options import EngineOptions, ProjectOptions
 from engine.client.session import Engine
 from engine.graph.address import Address, Kind
 from engine.plan.draft import Draft
+from engine.plan.lower.containers import shared_hash
 from engine.plan.make import make_plan
 from engine.plan.observed import Observed
 from engine.plan.options import PlanOptions
@@ -131,6 +132,7 @@ class Convergence:
                 self.engine, self.project, options=build or BuildOptions(), separator=self.separator
             ),
             say=lambda step, *line: None if step.word in self.quiet else progress.line(step, *line),
+            hash_shared=lambda key, ids: shared_hash(self.project, key, ids),
             warn=lambda address, text: print(f"warning: {address}: {text}", file=sys.stderr),
         )
         limit = parallel_limit(self.engine_options)

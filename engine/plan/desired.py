@@ -38,7 +38,8 @@ class DesiredContainer:
     """One replica: the body of `POST /containers/create` with all its networks in NetworkingConfig.
 
     What the body doesn't say is left to the image or to the engine. `labels` are the tools' own (Compose's and ours),
-    kept apart from the user's in `body["Labels"]`, since they are no reason to replace a container.
+    kept apart from the user's in `body["Labels"]`, since they are no reason to replace a container. `shares` names the
+    services whose namespaces or volumes it uses: Compose hashes those containers' ids.
     """
 
     address: Address
@@ -53,6 +54,7 @@ class DesiredContainer:
     pre_stop: tuple[Hook, ...] = ()
     stop_seconds: float | None = None
     platform: str = ""
+    shares: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

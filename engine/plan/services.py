@@ -13,7 +13,7 @@ from engine.plan.diff.containers import ContainerDiff, diff_container
 from engine.plan.diff.endpoints import EndpointDiff, diff_endpoints
 from engine.plan.diff.mounts import anonymous_volumes, mount_fields
 from engine.plan.draft import Draft
-from engine.plan.lower.containers import Lowering, restart_policy
+from engine.plan.lower.containers import Lowering, restart_policy, shared_services
 from engine.plan.objects import network_addresses, volume_addresses
 from engine.plan.observed import LiveContainer, Observed
 from engine.plan.options import PlanOptions
@@ -32,7 +32,7 @@ from engine.plan.steps import (
     UpdateContainer,
     WaitFor,
 )
-from specs.models import Dependency, Project, Service
+from specs.models import Dependency, Project
 
 CONDITIONS = {"service_healthy": "healthy", "service_completed_successfully": "completed"}
 
@@ -110,7 +110,7 @@ class ServicePlanner:
                 name in str(line).split() for line in mount_fields(desired.body, desired.body["HostConfig"]).values()
             ):
                 return f"its volume {name} is made anew"
-        for owner in namespace_owners(self.project.services[key]):
+        for owner in shared_services(self.project.services[key]):
             if Address(Kind.SERVICE, owner, 1) in self.renewed:
                 return f"service.{owner}.1, whose namespace or volumes it shares, is made anew"
         return None
@@ -198,7 +198,7 @@ class ServicePlanner:
             image_of(self.project, key, service),
             *network_addresses(self.project, key),
             *volume_addresses(self.project, key),
-            *(a for owner in namespace_owners(service) for a in self.containers(owner)),
+            *(a for owner in shared_services(service) for a in self.containers(owner)),
         )
         if self.options.start:
             for name, dependency in (service.depends_on or {}).items():
@@ -260,14 +260,6 @@ def reason(changes: tuple[FieldChange, ...]) -> str:
     if len(words) > 3:
         return f"{len(changes)} fields changed"
     return f"{', '.join(words[:-1])} and {words[-1]} changed" if len(words) > 1 else f"{words[0]} changed"
-
-
-def namespace_owners(service: Service) -> list[str]:
-    modes = [
-        m.removeprefix("service:") for m in (service.network_mode, service.ipc, service.pid) if m and "service:" in m
-    ]
-    sources = [v.partition(":")[0] for v in service.volumes_from or () if not v.startswith("container:")]
-    return list(dict.fromkeys([*modes, *sources]))
 
 
 def meets(container: LiveContainer, condition: str) -> bool:

@@ -21,7 +21,7 @@ from engine.plan import steps
 from engine.plan.desired import DesiredContainer, DesiredNetwork, DesiredVolume, Hook, InjectedFile
 from engine.plan.diff.containers import applied_fields
 from engine.plan.lower.containers import with_applied
-from engine.plan.lower.naming import IMAGE
+from engine.plan.lower.naming import CONFIG_HASH, IMAGE, NUMBER, ONEOFF, PROJECT, SERVICE
 from engine.plan.options import unsealed
 from engine.plan.steps import Step
 from engine.reconcile.apply import StepFailed
@@ -34,7 +34,8 @@ MakeImage = Callable[[steps.BuildImage, Say], Awaitable[None]]
 class Effects:
     """Carries out steps on one engine. `make_image` builds an image by its name in the project.
 
-    `say` hears of work under way, `warn` what the engine could not honour of a container.
+    `say` hears of work under way, `warn` what the engine could not honour of a container; `hash_shared` gives the
+    config hash of a service that shares, from the ids of its containers by service.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class Effects:
         make_image: MakeImage,
         say: Callable[[Step, str, int | None, int | None], None],
         warn: Callable[[Address, str], None],
+        hash_shared: Callable[[str, Mapping[str, str]], str],
     ) -> None:
         self.engine = engine
         self.seal = seal
         self.make_image = make_image
         self.say = say
         self.warn = warn
+        self.hash_shared = hash_shared
 
     async def __call__(self, step: Step) -> None:
         """Raises EngineError (StepFailed with evidence) when the effect can't be had."""
@@ -198,7 +201,22 @@ class Effects:
     async def create_body(self, desired: DesiredContainer) -> dict[str, Any]:
         image = await self.engine.images.inspect(desired.image)
         labels = with_applied(desired, applied_fields(desired, self.seal))
+        if desired.shares:
+            labels[CONFIG_HASH] = self.hash_shared(desired.address.name, await self.shared_ids(desired))
         return {**desired.body, "Labels": {**desired.body.get("Labels", {}), **labels, IMAGE: image["Id"]}}
+
+    async def shared_ids(self, desired: DesiredContainer) -> dict[str, str]:
+        """The id of the first container of each service that this one shares with."""
+        project = desired.labels[PROJECT]
+        found = {}
+        for service in desired.shares:
+            filters = {"label": [f"{PROJECT}={project}", f"{SERVICE}={service}", f"{ONEOFF}=False"]}
+            containers = await self.engine.containers.list(all=True, filters=filters)
+            containers.sort(key=lambda c: int((c.get("Labels") or {}).get(NUMBER) or 0))
+            if not containers:
+                raise StepFailed(f"service {service}, whose namespace or volumes it shares, has no container")
+            found[service] = containers[0]["Id"]
+        return found
 
     async def replace(self, action: steps.ReplaceContainer) -> None:
         """The old one runs until the new one is made; a crash in between leaves two that the next run tells apart."""

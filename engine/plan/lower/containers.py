@@ -80,6 +80,7 @@ class Lowering:
             pre_stop=tuple(hook(h) for h in service.pre_stop or ()),
             stop_seconds=seconds(grace) if grace else None,
             platform=service.platform or "",
+            shares=tuple(shared_services(service)),
         )
 
     def digests(self, mounts: Mounts) -> dict[str, str]:
@@ -194,6 +195,29 @@ class Lowering:
 
     def full_name(self, key: str, number: int) -> str:
         return self.naming.separator.join((self.project.name, key, str(number)))
+
+
+def shared_services(service: Service) -> list[str]:
+    """The services whose namespaces or volumes this one uses."""
+    modes = (m for m in (service.network_mode, service.ipc, service.pid) if m and m.startswith("service:"))
+    sources = (v.partition(":")[0] for v in service.volumes_from or () if not v.startswith("container:"))
+    return list(dict.fromkeys([*(m.removeprefix("service:") for m in modes), *sources]))
+
+
+def shared_hash(project: Project, key: str, ids: Mapping[str, str]) -> str:
+    """Compose's config hash of a service that shares: taken with the ids of the containers in place of their services.
+
+    `ids` maps a service to its first container's id. Source: docker/compose 2.40, where `up` resolves references first.
+    """
+    service = project.services[key].model_copy()
+    for mode in ("network_mode", "ipc", "pid"):
+        value = getattr(service, mode) or ""
+        if value.startswith("service:"):
+            setattr(service, mode, f"container:{ids[value.removeprefix('service:')]}")
+    if service.volumes_from is not None:
+        parts = [entry.split(":") for entry in service.volumes_from]
+        service.volumes_from = [p[1] if p[0] == "container" else ids[p[0]] for p in parts]
+    return service_hash(project.model_copy(update={"services": {**project.services, key: service}}), key)
 
 
 def plain_digest(content: bytes) -> str:
