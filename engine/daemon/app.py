@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import anyio
 from anyio import to_thread
 
+from engine.daemon.containers.room import open_containers
 from engine.daemon.content.blobs import Blobs
 from engine.daemon.events import EventBus
 from engine.daemon.images.images import LocalImages
@@ -25,6 +26,9 @@ from engine.daemon.images.index import ImageIndex
 from engine.daemon.lives import Activity, sole_owner, tell_ready, until_idle, until_signal
 from engine.daemon.networks.opening import open_networks
 from engine.daemon.protocols import Places, Store, Users
+from engine.daemon.server import container_streams as container_stream_routes
+from engine.daemon.server import containers as container_routes
+from engine.daemon.server import exec as exec_routes
 from engine.daemon.server import images as image_routes
 from engine.daemon.server import networks as network_routes
 from engine.daemon.server import system as system_routes
@@ -88,8 +92,28 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
     images = LocalImages(ImageIndex(store, blobs, layers), layers, blobs, snapshots, events, users, clock)
     facts = Facts(engine_id(store), settings.version, places, await to_thread.run_sync(read_host, places.root))
     await images.collect()
-    async with open_networks(places, store, events, clock) as networks:
+    async with (
+        open_networks(places, store, events, clock) as networks,
+        open_containers(
+            places,
+            store=store,
+            events=events,
+            images=images,
+            snapshots=snapshots,
+            volumes=volumes,
+            networks=networks.room,
+            clock=clock,
+            runtime=settings.runtime,
+        ) as containers,
+    ):
+        users.containers = containers
+        runtime = containers.rooms.runtime
+        facts.runtimes = {name: found.path for name, found in runtime.available.items()}
+        facts.default_runtime = runtime.preferred.name
         routes = [
+            *container_routes.routes(containers),
+            *container_stream_routes.routes(containers),
+            *exec_routes.routes(containers),
             *system_routes.routes(facts, images, volumes, users, events, clock),
             *image_routes.routes(images, events, clock),
             *volume_routes.routes(volumes),

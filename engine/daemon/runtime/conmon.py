@@ -206,6 +206,10 @@ class ConmonRuntime:
         facts = self._facts(id)
         return self.available.get(facts["runtime"], self.preferred) if facts is not None else self.preferred
 
+    def is_frozen(self, id: str) -> bool:
+        facts = self._facts(id)
+        return facts is not None and cgroups.is_frozen(facts["cgroup"])
+
     async def freeze(self, id: str, *, frozen: bool) -> None:
         path = self.cgroup(id)
         try:

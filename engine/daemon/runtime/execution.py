@@ -24,7 +24,7 @@ import anyio
 from engine.api.errors import SystemFailure
 from engine.api.frames import Frame, Stream
 from engine.daemon.runtime.monitor import NotStartable, plain
-from engine.daemon.runtime.processes import ended, read_pid
+from engine.daemon.runtime.processes import ended, read_pid, send_signal
 
 START_SECONDS = 30.0
 PIECE = 32768
@@ -81,11 +81,20 @@ class Execution:
         if self.terminal and self.stdin in self._open:
             fcntl.ioctl(self.stdin, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
+    @property
+    def ended(self) -> bool:
+        return self.keeper.poll() is not None
+
     async def wait(self) -> int:
         """The exit code, 128 + n for a signal."""
         await ended(self.keeper.pid)
         code = self.keeper.wait()
         return 128 - code if code < 0 else code
+
+    def kill(self) -> None:
+        """End the process inside; its keeper follows."""
+        if not self.ended:
+            send_signal(self.pid, 9)
 
     def close(self) -> None:
         for handle in list(self._open):

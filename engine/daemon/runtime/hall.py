@@ -46,7 +46,8 @@ async def in_hall(work: Callable[[], T]) -> T:
 
     threading.Thread(target=run, name="hall", daemon=True).start()
     with anyio.CancelScope(shield=True):
-        return await done
+        await asyncio.wait([done])
+    return done.result()
 
 
 def enter() -> None:

@@ -1,0 +1,314 @@
+"""The archive API: a path in a container's file system as a tar, a tar into it, and what lies there.
+
+A running container is looked into through its own mount namespace (/proc/PID/root), volumes and all; of a stopped one
+the layers are mounted for the moment, and a path in a mount is looked for in the mount's source. Every name is
+resolved by openat2 with the container's root as its root: no link leaves it. Source: Engine API v1.50, /archive.
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import json
+import os
+import posixpath
+import stat
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+
+from engine.api.errors import Forbidden, InvalidArgument, NotFound
+from engine.daemon.containers.moments import rfc3339
+from engine.daemon.containers.record import MountRecord
+from engine.daemon.containers.rooms import Rooms
+from engine.daemon.containers.shelf import Entry
+from engine.daemon.containers.sources import find_account
+from engine.daemon.snapshots.streams import Pieces, unpacked
+from engine.daemon.snapshots.tarread import Entry as TarEntry
+from engine.daemon.snapshots.tarread import TarFault, TarReader
+from engine.daemon.snapshots.tarwrite import member, walk
+from engine.daemon.snapshots.unpack import Unpacker
+from engine.kit.bridge import Feed, pieces_from_thread, run_on_stream
+from engine.kit.rooted import RootedFolder, UnsafePath, is_folder, parts_of
+from engine.kit.syscalls import openat2
+
+# Go's os.FileMode: the type's bits stand high up.
+GO_BITS = {
+    stat.S_IFDIR: 1 << 31,
+    stat.S_IFLNK: 1 << 27,
+    stat.S_IFBLK: 1 << 26,
+    stat.S_IFCHR: 1 << 26 | 1 << 21,
+    stat.S_IFIFO: 1 << 25,
+    stat.S_IFSOCK: 1 << 24,
+}
+BLOCK = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """Where a path is looked for: a folder of the host as the root, and the path below it."""
+
+    folder: Path
+    path: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`stat` as the header has it; `parent` and `name` are where it lies, links resolved but for the last."""
+
+    stat: dict[str, Any]
+    is_folder: bool
+
+    def header(self) -> dict[str, str]:
+        text = json.dumps(self.stat, ensure_ascii=False, separators=(",", ":"))
+        return {"X-Docker-Container-Path-Stat": base64.b64encode(text.encode()).decode()}
+
+
+class Archives:
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    @asynccontextmanager
+    async def _root(self, entry: Entry, path: str) -> AsyncIterator[Root]:
+        clean = posixpath.normpath(f"/{path}")
+        keeps = path.endswith(("/", "/."))
+        suffix = "/" if keeps and clean != "/" else ""
+        container = entry.container
+        if entry.phase.alive and container.pid:
+            yield Root(Path(f"/proc/{container.pid}/root"), clean + suffix)
+            return
+        mount = mount_of(container.mounts, clean)
+        if mount is not None and mount.kind in ("bind", "volume") and mount.source:
+            rest = clean[len(mount.destination) :] or "/"
+            source = Path(mount.source) / mount.subpath if mount.subpath else Path(mount.source)
+            if source.is_dir():
+                yield Root(source, rest + suffix, mount.read_only)
+                return
+        async with self._rooms.snapshots.mounted(entry.id) as folder:
+            yield Root(folder, clean + suffix, bool(container.host.get("ReadonlyRootfs")))
+
+    async def look(self, entry: Entry, path: str) -> Found:
+        """Raises NotFound."""
+        async with self._root(entry, path) as root:
+            return await anyio.to_thread.run_sync(look, root, path, entry.container.name)
+
+    @asynccontextmanager
+    async def read(self, entry: Entry, path: str) -> AsyncIterator[tuple[Found, AsyncIterator[bytes]]]:
+        """What lies there and the tar of it, whose names begin with the path's last part."""
+        async with self._root(entry, path) as root:
+            found = await anyio.to_thread.run_sync(look, root, path, entry.container.name)
+            async with pieces_from_thread(lambda: tar_of(root, path)) as pieces:
+                yield found, pieces
+
+    async def write(
+        self, entry: Entry, path: str, body: AsyncIterable[bytes], *, keep_kinds: bool, copy_owner: bool
+    ) -> None:
+        """Unpack a tar (packed or not) in a folder. `keep_kinds`: a folder and a file may not replace each other."""
+        owner: tuple[int, int] | None = None
+        if copy_owner:
+            root_mount = self._rooms.snapshots.root_mount(entry.id)
+            user = entry.container.config.get("User") or ""
+            account = await anyio.to_thread.run_sync(find_account, root_mount, user, [])
+            owner = account.uid, account.gid
+        async with self._root(entry, path) as root:
+            if root.read_only:
+                raise Forbidden("container rootfs is marked read-only")
+            await run_on_stream(body, lambda feed: unpack(root, path, entry.container.name, feed, keep_kinds, owner))
+        self._rooms.tell(entry, "extract-to-dir", {"path": path})
+
+    @asynccontextmanager
+    async def export(self, entry: Entry) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The whole root file system, without what is mounted in it."""
+        async with (
+            self._rooms.snapshots.mounted(entry.id) as folder,
+            pieces_from_thread(lambda: tree(folder)) as pieces,
+        ):
+            self._rooms.tell(entry, "export")
+            yield pieces
+
+
+def tree(folder: Path) -> Iterator[bytes]:
+    yield from walk(folder, "", {}, layer=False)
+    yield bytes(2 * BLOCK)
+
+
+def mount_of(mounts: list[MountRecord], path: str) -> MountRecord | None:
+    """The innermost mount that holds the path."""
+    holding = [m for m in mounts if path == m.destination or path.startswith(f"{m.destination}/")]
+    return max(holding, key=lambda m: len(m.destination), default=None)
+
+
+def missing(path: str, name: str) -> NotFound:
+    return NotFound(f"Could not find the file {path} in container {name}")
+
+
+def go_mode(mode: int) -> int:
+    made = mode & 0o777 | GO_BITS.get(stat.S_IFMT(mode), 0)
+    for bit, go in ((stat.S_ISUID, 1 << 23), (stat.S_ISGID, 1 << 22), (stat.S_ISVTX, 1 << 20)):
+        if mode & bit:
+            made |= go
+    return made
+
+
+def open_parent(root: Root) -> tuple[int, str]:
+    """A descriptor of the folder that holds the path, and the path's last name ("." where a link is to be followed)."""
+    folder = os.open(root.folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        clean = root.path.rstrip("/")
+        if root.path.endswith("/") or not clean:
+            return openat2(folder, root.path, os.O_PATH | os.O_DIRECTORY), "."
+        parent, name = posixpath.split(clean)
+        return openat2(folder, parent or "/", os.O_PATH | os.O_DIRECTORY), name
+    finally:
+        os.close(folder)
+
+
+def look(root: Root, asked: str, container: str) -> Found:
+    try:
+        parent, name = open_parent(root)
+        try:
+            found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+            target = os.readlink(name, dir_fd=parent) if stat.S_ISLNK(found.st_mode) else ""
+        finally:
+            os.close(parent)
+    except NotADirectoryError:
+        raise NotFound(f"the path {asked} in container {container} goes through what is no directory") from None
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.EXDEV):
+            raise missing(asked, container) from None
+        raise
+    if target:
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(root.path), target))
+    made = {
+        "name": last_name(asked),
+        "size": found.st_size,
+        "mode": go_mode(found.st_mode),
+        "mtime": rfc3339(found.st_mtime_ns),
+        "linkTarget": target,
+    }
+    return Found(made, stat.S_ISDIR(found.st_mode))
+
+
+def last_name(asked: str) -> str:
+    if asked.endswith("/."):
+        return "."
+    return posixpath.basename(asked.rstrip("/")) or "/"
+
+
+def tar_of(root: Root, asked: str) -> Iterator[bytes]:
+    """The tar; names begin with what was asked for ("." for a folder's content)."""
+    parent, name = open_parent(root)
+    try:
+        path = Path(f"/proc/self/fd/{parent}") / name
+        prefix = last_name(asked).strip("/")
+        status = path.lstat()
+        links: dict[tuple[int, int], str] = {}
+        if not prefix:
+            yield from walk(path, "", links, layer=False)
+        elif stat.S_IFMT(status.st_mode) != stat.S_IFSOCK:
+            yield from member(path, prefix, status, links)
+            if stat.S_ISDIR(status.st_mode):
+                yield from walk(path, f"{prefix}/", links, layer=False)
+        yield bytes(2 * BLOCK)
+    finally:
+        os.close(parent)
+
+
+# --- into the container -------------------------------------------------------------------------------------------
+class NoRecipe:
+    """Nobody makes this tar again."""
+
+    def seen(self, piece: bytes) -> None: ...
+
+    def file(self, path: bytes, size: int) -> int:
+        return 0
+
+    def keep(self, number: int, name: bytes, parent: int) -> None: ...
+
+
+class Placer(Unpacker):
+    """Unpacks below a folder of the container's root, where other things lie already. Whiteouts mean nothing here."""
+
+    def __init__(
+        self, root: RootedFolder, reader: TarReader, prefix: bytes, keep_kinds: bool, owner: tuple[int, int] | None
+    ) -> None:
+        super().__init__(root, reader, NoRecipe())
+        self._prefix = prefix
+        self._keep_kinds = keep_kinds
+        self._owner = owner
+
+    def _place(self, entry: TarEntry) -> None:
+        parts = parts_of(entry.name)
+        if not parts:
+            return  # the folder itself: it is there, and stays as it is
+        entry.name = b"/".join([self._prefix, *parts]) if self._prefix else b"/".join(parts)
+        if entry.kind == 0x31 and self._prefix:
+            entry.target = b"/".join([self._prefix, *parts_of(entry.target)])
+        if self._owner is not None:
+            entry.uid, entry.gid = self._owner
+        where = parts_of(entry.name)
+        parent, name = self._root.split(where, make=True)
+        maker = self._makers.get(entry.kind, Unpacker._file)
+        path = b"/".join(where)
+        try:
+            maker(self, entry, path, parent, name)
+        except FileExistsError:
+            self._check_kinds(entry, parent, name)
+            self._clear(path, parent, name)
+            parent, name = self._root.split(where, make=True)
+            maker(self, entry, path, parent, name)
+
+    def _check_kinds(self, entry: TarEntry, parent: int, name: bytes) -> None:
+        if not self._keep_kinds:
+            return
+        there, comes = is_folder(name, parent), entry.kind == 0x35
+        if there and not comes:
+            raise TarFault(f'cannot overwrite directory "{os.fsdecode(entry.name)}" with non-directory')
+        if comes and not there:
+            raise TarFault(f'cannot overwrite non-directory "{os.fsdecode(entry.name)}" with directory')
+
+
+def unpack(root: Root, asked: str, container: str, feed: Feed, keep_kinds: bool, owner: tuple[int, int] | None) -> None:
+    prefix = real_folder(root, asked, container)
+    try:
+        reader = TarReader(Pieces(unpacked(Pieces(feed.next))))
+        with RootedFolder(root.folder) as folder:
+            placed = Placer(folder, reader, prefix, keep_kinds, owner).run()
+        if placed.missing:
+            raise TarFault(f"a hard link names {os.fsdecode(placed.missing[0][1])}, which is not there")
+    except (TarFault, UnsafePath) as error:
+        raise InvalidArgument(f"Error processing tar file: {error}") from None
+    except OSError as error:
+        if error.errno == errno.EROFS:
+            raise Forbidden("mounted volume is marked read-only") from None
+        raise
+
+
+def real_folder(root: Root, asked: str, container: str) -> bytes:
+    """The folder to unpack in, its links resolved, below the root. Raises NotFound, InvalidArgument."""
+    folder = os.open(root.folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        handle = openat2(folder, root.path, os.O_PATH)
+        try:
+            if not stat.S_ISDIR(os.fstat(handle).st_mode):
+                raise InvalidArgument("extraction point is not a directory")
+            base = os.readlink(f"/proc/self/fd/{folder}")
+            real = os.readlink(f"/proc/self/fd/{handle}")
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.EXDEV):
+            raise missing(asked, container) from None
+        if error.errno == errno.ENOTDIR:
+            raise InvalidArgument("extraction point is not a directory") from None
+        raise
+    finally:
+        os.close(folder)
+    if base == "/" or not real.startswith(base):
+        return os.fsencode(real.strip("/"))
+    return os.fsencode(real[len(base) :].strip("/"))

@@ -1,0 +1,220 @@
+"""From a create's body to a container that can be started: image, name, volumes, writable layer, record.
+
+Write-ahead: the record is stored last; what a crash leaves before it is taken away at the daemon's next start.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from engine.api.containers import ContainerCreate, ContainerCreated
+from engine.api.errors import InvalidArgument, NotFound, NotImplementedByEngine
+from engine.api.networks import EndpointSettings
+from engine.daemon.containers import configuration, refusals
+from engine.daemon.containers.devices import asked_devices, asked_rules
+from engine.daemon.containers.limits import oom_score, resources_of, rlimits_of
+from engine.daemon.containers.mount_plan import planned_mounts
+from engine.daemon.containers.names import check_name
+from engine.daemon.containers.record import Container, MountRecord
+from engine.daemon.containers.rooms import Rooms
+from engine.daemon.containers.spec import security_options
+from engine.daemon.protocols import ImageRecord
+from engine.daemon.runtime.programs import choose_runtime, find_init
+
+
+class Creation:
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    async def create(
+        self, body: ContainerCreate, *, name: str | None = None, platform: str | None = None
+    ) -> ContainerCreated:
+        """Raises InvalidArgument, NotFound (image, network, joined container), Conflict (name)."""
+        rooms = self._rooms
+        wanted = check_name(name) if name else None
+        asked, asked_host = configuration.split_body(body)
+        if not asked and not asked_host:
+            raise InvalidArgument("config cannot be empty in order to create a container")
+        refusals.check_config(asked)
+        refusals.check_host(asked_host)
+        image = rooms.images.get(str(asked.get("Image") or "")) if asked.get("Image") else None
+        if image is None:
+            raise InvalidArgument("no image is named: a container is made of an image")
+        check_platform(platform, image)
+        config = configuration.merged_config(asked, image.config)
+        runtime = rooms.runtime.preferred.name
+        host = configuration.whole_host(asked_host, cgroup_version=rooms.host.cgroup_version, runtime=runtime)
+        warnings = self._judge(host)
+        id = secrets.token_hex(32)
+        if not config.get("Hostname") and host.get("NetworkMode") != "host" and host.get("UTSMode") != "host":
+            config["Hostname"] = id[:12]
+        container = Container(id, "", rooms.now(), image.id, config, host)
+        container.endpoints = self._endpoints(body, host, config)
+        self._check_joined(container)
+        container.mounts = planned_mounts(config, host, lambda word: rooms.shelf.get(word).container.mounts)
+        self._check_sources(container.mounts)
+        rooms.networks.check(rooms.attachment(container))
+        container.name = rooms.shelf.reserve(wanted, id)
+        try:
+            await self._make(container, image)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._unmake(container)
+            raise
+        return {"Id": id, "Warnings": warnings}
+
+    async def _make(self, container: Container, image: ImageRecord) -> None:
+        rooms = self._rooms
+        await rooms.snapshots.prepare(container.id, image.top)
+        for mount in container.mounts:
+            if mount.kind == "volume":
+                await self._hold_volume(mount, container, image)
+        await anyio.to_thread.run_sync(lambda: rooms.files_of(container.id).mkdir(parents=True, mode=0o710))
+        entry = rooms.shelf.put(container)
+        rooms.tell(entry, "create")
+
+    async def _hold_volume(self, mount: MountRecord, container: Container, image: ImageRecord) -> None:
+        volumes = self._rooms.volumes
+        options = volume_options(container.host, mount.destination)
+        made = await volumes.create(
+            {
+                **({"Name": mount.name} if mount.name else {}),
+                "Driver": mount.driver or "local",
+                "DriverOpts": (options.get("DriverConfig") or {}).get("Options") or {},
+                "Labels": options.get("Labels") or {},
+            }
+        )
+        mount.name = made["Name"]
+        path = await volumes.acquire(mount.name, container.id)
+        mount.source = str(path)
+        if mount.no_copy or mount.subpath or image.top is None:
+            return
+        async with self._rooms.snapshots.view(image.top) as root:
+            source = await anyio.to_thread.run_sync(inside, root, mount.destination)
+            if source is not None:
+                await volumes.copy_up(mount.name, source)
+
+    async def _unmake(self, container: Container) -> None:
+        rooms = self._rooms
+        rooms.shelf.release(container.name, container.id)
+        for mount in container.mounts:
+            if mount.kind == "volume" and mount.source:
+                await rooms.volumes.release(mount.name, container.id)
+                if mount.anonymous:
+                    await rooms.volumes.remove(mount.name, force=True)
+        await rooms.snapshots.remove(container.id)
+
+    def _judge(self, host: Mapping[str, Any]) -> list[str]:
+        """What this host can't do, as warnings; what can't be meant, as InvalidArgument."""
+        kernel = self._rooms.host
+        if host["Runtime"] not in self._rooms.runtime.available:
+            choose_runtime(self._rooms.runtime.available, host["Runtime"])
+        warnings = resources_of(host, kernel)[1]
+        warnings += rlimits_of(host.get("Ulimits") or [], kernel)[1]
+        warnings += oom_score(host.get("OomScoreAdj") or 0, kernel)[1]
+        asked_devices(host.get("Devices") or [])
+        asked_rules(host.get("DeviceCgroupRules") or [])
+        options = security_options(host.get("SecurityOpt") or [])
+        if options.get("apparmor") not in (None, "unconfined") and not kernel.apparmor:
+            warnings.append(f"This kernel has no AppArmor: the profile {options['apparmor']} is not applied.")
+        if host.get("DeviceRequests"):
+            raise InvalidArgument(
+                'could not select device driver "" with capabilities: this engine has no device driver'
+            )
+        if host.get("Init") and find_init() is None:
+            warnings.append("No init (tini or catatonit) is installed: the container runs without one.")
+        if (host.get("NetworkMode") or "") == "host":
+            if host.get("PortBindings"):
+                warnings.append("Published ports are discarded when using host network mode")
+            warnings += [
+                f"The sysctl {name} is the host's in network mode host: it is not set."
+                for name in host.get("Sysctls") or {}
+                if name.startswith("net.")
+            ]
+        return warnings
+
+    def _endpoints(
+        self, body: ContainerCreate, host: Mapping[str, Any], config: Mapping[str, Any]
+    ) -> dict[str, EndpointSettings]:
+        """Which networks, by name: those of NetworkingConfig, and that of NetworkMode where none is named."""
+        mode = host["NetworkMode"]
+        if mode.startswith("container:") or config.get("NetworkDisabled"):
+            return {}
+        asked = (body.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
+        if not isinstance(asked, dict):
+            raise InvalidArgument("invalid JSON: EndpointsConfig must be an object")
+        main = "bridge" if mode in ("default", "") else mode
+        names = self._rooms.networks.name_of
+        made: dict[str, EndpointSettings] = {}
+        if main not in asked and names(main) not in {names(word) for word in asked}:
+            made[names(main) or main] = {}
+        for word, settings in asked.items():
+            made[names(word) or word] = settings or {}
+        if mode in ("host", "none") and len(made) > 1:
+            raise InvalidArgument(f"conflicting options: a container in network mode {mode} can't be on other networks")
+        return made
+
+    def _check_joined(self, container: Container) -> None:
+        """Containers whose namespaces it joins must be there; links too."""
+        for key in ("NetworkMode", "PidMode", "IpcMode"):
+            mode = str(container.host.get(key) or "")
+            if mode.startswith("container:"):
+                other = self._rooms.shelf.find(mode.partition(":")[2])
+                if other is None:
+                    raise NotFound(f"No such container: {mode.partition(':')[2]}")
+                container.host[key] = f"container:{other.id}"
+        for link in container.host.get("Links") or []:
+            self._rooms.shelf.get(link.partition(":")[0])
+
+    def _check_sources(self, mounts: Sequence[MountRecord]) -> None:
+        for mount in mounts:
+            if mount.kind == "bind" and mount.strict and not Path(mount.source).exists():
+                raise InvalidArgument(
+                    f'invalid mount config for type "bind": bind source path does not exist: {mount.source}'
+                )
+            if mount.kind == "image":
+                raise NotImplementedByEngine("mounts of type image are not served by this engine")
+
+
+def volume_options(host: Mapping[str, Any], destination: str) -> Mapping[str, Any]:
+    for entry in host.get("Mounts") or []:
+        if entry.get("Target") == destination:
+            found: Mapping[str, Any] = entry.get("VolumeOptions") or {}
+            return found
+    return {}
+
+
+def inside(root: Path, destination: str) -> Path | None:
+    """The image's folder at a place; None where it has none. Links are followed within the image alone."""
+    from_root = root.resolve()
+    path = from_root
+    for part in destination.strip("/").split("/"):
+        path = path / part
+        for _ in range(40):
+            if not path.is_symlink():
+                break
+            target = path.readlink()
+            path = from_root / str(target).lstrip("/") if target.is_absolute() else path.parent / target
+        try:
+            path.resolve().relative_to(from_root)
+        except (ValueError, RuntimeError):
+            return None
+    return path if path.is_dir() else None
+
+
+def check_platform(platform: str | None, image: ImageRecord) -> None:
+    """The image that is here must be what was asked for: then `create` says so, and the client pulls."""
+    if not platform:
+        return
+    words = platform.split("/")
+    ours = (str(image.document.get("os") or "linux"), str(image.document.get("architecture") or ""))
+    if words[0] != ours[0] or (len(words) > 1 and words[1] != ours[1]):
+        raise NotFound(
+            f"image with reference {image.names[0] if image.names else image.id} was found but does not match the "
+            f"specified platform: wanted {platform}, actual: {'/'.join(ours)}"
+        )

@@ -1,0 +1,129 @@
+"""/containers/{id}/attach, logs, stats, archive, export: what comes or goes as a stream.
+
+Source: Engine API v1.50, Container.
+"""
+
+from __future__ import annotations
+
+import json
+
+from engine.api.errors import InvalidArgument
+from engine.api.frames import encode
+from engine.daemon.containers.attaching import AttachOptions
+from engine.daemon.containers.detach_keys import parse_keys
+from engine.daemon.containers.logtext import Wanted
+from engine.daemon.containers.moments import nanoseconds_of
+from engine.daemon.containers.room import ContainerRoom
+from engine.daemon.containers.shelf import Entry
+from engine.daemon.server.request import MULTIPLEXED_STREAM, RAW_STREAM, Request
+from engine.daemon.server.router import Route
+
+TAR = "application/x-tar"
+# Lines are joined up to this size: a chunk each would cost a follower of old lines more than the lines.
+JOINED = 64 * 1024
+
+
+def routes(room: ContainerRoom) -> list[Route]:
+    def entry_of(request: Request) -> Entry:
+        return room.shelf.get(request.parameters["id"])
+
+    async def attach(request: Request) -> None:
+        entry = entry_of(request)
+        options = AttachOptions(
+            stdin=request.flag("stdin"),
+            stdout=request.flag("stdout"),
+            stderr=request.flag("stderr"),
+            stream=request.flag("stream"),
+            logs=request.flag("logs"),
+            keys=parse_keys(request.text("detachKeys")),
+        )
+        await room.attaching.attach(entry, lambda: request.take_over(tty=entry.container.tty), options)
+
+    async def logs(request: Request) -> None:
+        entry = entry_of(request)
+        wanted = wanted_of(request)
+        tty = entry.container.tty
+        frames = room.logs.read(entry, wanted)
+        kind = (RAW_STREAM if tty else MULTIPLEXED_STREAM) if request.version >= (1, 42) else ""
+        first = await anext(frames, None)
+        async with request.stream(kind or RAW_STREAM) as send:
+            batch = first
+            while batch is not None:
+                pieces = [frame.data if tty else encode(frame) for frame in batch]
+                for start in range(0, len(pieces), 512):
+                    await send(b"".join(pieces[start : start + 512]))
+                batch = await anext(frames, None)
+
+    async def stats(request: Request) -> None:
+        entry = entry_of(request)
+        if not request.flag("stream", True):
+            one_shot = request.flag("one-shot")
+            await request.answer_json(await room.stats.once(entry, two_samples=not one_shot))
+            return
+        async with request.stream("application/json") as send:
+            async for sample in room.stats.stream(entry):
+                await send(json.dumps(sample, separators=(",", ":")).encode() + b"\n")
+
+    async def path_stat(request: Request) -> None:
+        found = await room.archives.look(entry_of(request), path_of(request))
+        await request.answer_empty(200, found.header())
+
+    async def get_archive(request: Request) -> None:
+        async with (
+            room.archives.read(entry_of(request), path_of(request)) as (found, pieces),
+            request.stream(TAR, headers=found.header()) as send,
+        ):
+            async for piece in pieces:
+                await send(piece)
+
+    async def put_archive(request: Request) -> None:
+        keep_kinds, copy_owner = request.flag("noOverwriteDirNonDir"), request.flag("copyUIDGID")
+        await room.archives.write(
+            entry_of(request), path_of(request), request.body(), keep_kinds=keep_kinds, copy_owner=copy_owner
+        )
+        await request.answer_empty(200)
+
+    async def export(request: Request) -> None:
+        async with (
+            room.archives.export(entry_of(request)) as pieces,
+            request.stream("application/octet-stream") as send,
+        ):
+            async for piece in pieces:
+                await send(piece)
+
+    return [
+        Route("POST", "/containers/{id}/attach", attach),
+        Route("GET", "/containers/{id}/logs", logs),
+        Route("GET", "/containers/{id}/stats", stats),
+        Route("HEAD", "/containers/{id}/archive", path_stat),
+        Route("GET", "/containers/{id}/archive", get_archive),
+        Route("PUT", "/containers/{id}/archive", put_archive),
+        Route("GET", "/containers/{id}/export", export),
+    ]
+
+
+def path_of(request: Request) -> str:
+    path = request.text("path")
+    if not path or "\0" in path:
+        raise InvalidArgument("missing path: name one by ?path=")
+    return path
+
+
+def wanted_of(request: Request) -> Wanted:
+    """Raises InvalidArgument."""
+    stdout, stderr = request.flag("stdout"), request.flag("stderr")
+    if not (stdout or stderr):
+        raise InvalidArgument("Bad parameters: you must choose at least one stream")
+    tail = request.text("tail") or "all"
+    # What is no number is all, as dockerd has it.
+    count = int(tail) if tail.isdecimal() and len(tail) < 10 else None
+    until = request.text("until")
+    return Wanted(
+        stdout=stdout,
+        stderr=stderr,
+        since=max(0, nanoseconds_of(request.text("since") or "0")),
+        until=0 if until in ("", "0") else nanoseconds_of(until),
+        timestamps=request.flag("timestamps"),
+        tail=count,
+        follow=request.flag("follow"),
+    )
