@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.engines import busybox_image, docker_engine, podman_engine
+from tests.engines import busybox_image, docker_engine, podman_engine, rorqual_engine
 
-__all__ = ["busybox_image", "docker_engine", "podman_engine"]
+__all__ = ["busybox_image", "docker_engine", "podman_engine", "rorqual_engine"]
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -112,6 +113,26 @@ def running_podman(folder: Path) -> Iterator[RunningEngine]:
     for keeper in processes_naming(f"{folder}/"):
         with suppress(ProcessLookupError):
             os.kill(keeper, signal.SIGKILL)
+
+
+@contextmanager
+def running_rorqual(folder: Path) -> Iterator[RunningEngine]:
+    """The embedded engine with its state in `folder`; whatever runs on it ends with it."""
+    needs("conmon", "nsenter", "unshare")
+    command = [
+        sys.executable,
+        "-m",
+        "engine.cli.main",
+        "daemon",
+        f"--root={folder / 'root'}",
+        f"--run={folder / 'run'}",
+        f"--socket={folder / 'engine.sock'}",
+    ]
+    with in_own_network(command, folder, {"PYTHONPATH": str(Path(__file__).parents[1])}) as process:
+        engine = loaded("rorqual", folder / "engine.sock", process)
+        yield engine
+        if process.poll() is None:
+            anyio.run(remove_containers, engine)
 
 
 @contextmanager
@@ -241,6 +262,12 @@ def listener(socket: Path) -> int:
 @pytest.fixture(scope="session")
 def podman_engine() -> Iterator[RunningEngine]:
     with short_folder() as folder, running_podman(folder) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def rorqual_engine() -> Iterator[RunningEngine]:
+    with short_folder() as folder, running_rorqual(folder) as engine:
         yield engine
 
 

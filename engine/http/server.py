@@ -223,8 +223,7 @@ async def discard(piece: bytes) -> None:
 def framing(headers: Headers) -> Body:
     """The decoder of a request's body (RFC 9112, 6.3). Raises BadRequest."""
     if "transfer-encoding" in headers:
-        if headers["transfer-encoding"].lower() != "chunked":
-            raise BadRequest("of the transfer encodings only chunked is known", 501)
+        # h11 has refused every other encoding
         if "content-length" in headers:
             raise BadRequest("a request can't have both a length and chunks")
         return Chunked()
@@ -238,7 +237,7 @@ def parse_head(head: bytes) -> h11.Request:
         wire.receive_data(head)
         event = wire.next_event()
     except h11.RemoteProtocolError as error:
-        raise BadRequest(f"the request is not HTTP ({error})") from error
+        raise BadRequest(f"the request is not HTTP ({error})", error.error_status_hint) from error
     if not isinstance(event, h11.Request):
         raise BadRequest("the request is not HTTP")
     return event
