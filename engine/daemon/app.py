@@ -11,9 +11,10 @@ import os
 import resource
 import secrets
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 from anyio import to_thread
@@ -46,6 +47,7 @@ from engine.kit.clock import Clock, SystemClock
 
 CHECKPOINT_SECONDS = 30.0
 META = "daemon"
+Loop = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,11 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
+    """`loops` are what must run as long as the daemon serves."""
+
     routes: list[Route]
     users: Users
+    loops: Sequence[Loop]
 
 
 async def run_daemon(settings: Settings) -> None:
@@ -120,7 +125,7 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
             *network_routes.routes(networks.registry, users),
             *unserved_routes.routes(),
         ]
-        yield Opened(routes, users)
+        yield Opened(routes, users, [networks.room.supervise])
 
 
 async def serve_until_ended(settings: Settings, rooms: Opened, store: RecordStore) -> None:
@@ -128,7 +133,9 @@ async def serve_until_ended(settings: Settings, rooms: Opened, store: RecordStor
     async with anyio.create_task_group() as tasks:
         for listener in settings.listeners:
             tasks.start_soon(serve, listener, activity)
-        tasks.start_soon(keep_checkpointing, store)
+        loops: list[Loop] = [*rooms.loops, partial(keep_checkpointing, store)]
+        for loop in loops:
+            tasks.start_soon(loop)
         if settings.idle_seconds is not None:
             tasks.start_soon(end_when_idle, activity, rooms.users, settings, tasks.cancel_scope)
         # What is there now stays: the collector needn't look at it again.

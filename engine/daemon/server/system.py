@@ -35,6 +35,7 @@ class Facts:
     version: str
     places: Places
     host: Host
+    # the OCI runtimes by name → path
     runtimes: dict[str, str] = field(default_factory=dict)
     default_runtime: str = ""
     more: list[Callable[[], dict[str, Any]]] = field(default_factory=list)
@@ -136,9 +137,6 @@ def version_of(facts: Facts) -> dict[str, Any]:
     # the docker CLI looks for a component "Engine"; our own client for "Rorqual"
     parts: list[dict[str, Any]] = [{"Name": "Engine", "Version": facts.version, "Details": details}]
     parts.append({"Name": "Rorqual", "Version": facts.version, "Details": {"GitCommit": ""}})
-    parts += [
-        {"Name": name, "Version": version, "Details": {"GitCommit": ""}} for name, version in facts.runtimes.items()
-    ]
     return {
         "Platform": {"Name": "Rorqual"},
         "Components": parts,
@@ -196,7 +194,7 @@ def info_of(facts: Facts, now: float) -> dict[str, Any]:
         "Labels": [],
         "ExperimentalBuild": False,
         "ServerVersion": facts.version,
-        "Runtimes": {name: {"path": name} for name in facts.runtimes},
+        "Runtimes": {name: {"path": str(path)} for name, path in facts.runtimes.items()},
         "DefaultRuntime": facts.default_runtime,
         "Swarm": {
             "NodeID": "",
