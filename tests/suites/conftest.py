@@ -15,7 +15,7 @@ from tests.engines import RunningEngine
 COUNT = itertools.count(1)
 
 
-@pytest.fixture(scope="session", params=["docker", "podman"])
+@pytest.fixture(scope="session", params=["docker", "podman", "rorqual"])
 def running(request: pytest.FixtureRequest) -> RunningEngine:
     engine: RunningEngine = request.getfixturevalue(f"{request.param}_engine")
     return engine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from engine.daemon.containers.logtext import Wanted
 from engine.daemon.containers.phase import Phase
 from engine.daemon.containers.rooms import Rooms
 from engine.daemon.containers.shelf import Entry
-from engine.daemon.containers.streams import Joining, join
+from engine.daemon.containers.streams import Emit, Joining, join
 from engine.daemon.runtime.attachment import Attachment
 from engine.http.upgraded import Upgraded
 
@@ -26,9 +26,9 @@ TakeOver = Callable[[], AbstractAsyncContextManager[Upgraded]]
 class AttachEnds:
     attachment: Attachment
 
-    async def output(self) -> AsyncIterator[Frame]:
+    async def copy_output(self, emit: Emit) -> None:
         while (frame := await self.attachment.receive()) is not None:
-            yield frame
+            await emit(frame)
 
     async def send(self, content: bytes) -> bool:
         return await self.attachment.send(content)
@@ -81,6 +81,8 @@ class Attaching:
         It is attached before the client hears so: a start that follows at once loses nothing.
         """
         self.check(entry)
+        if options.logs:
+            self._logs.check(entry)
         place = Place()
         if options.stream:
             if entry.phase.alive:
@@ -115,6 +117,9 @@ class Attaching:
 
     async def _send_log(self, entry: Entry, client: Upgraded, options: AttachOptions) -> None:
         wanted = Wanted(stdout=options.stdout, stderr=options.stderr)
-        async for frames in self._logs.read(entry, wanted):
+
+        async def emit(frames: list[Frame]) -> None:
             for frame in frames:
                 await client.send(frame.data if entry.container.tty else encode(frame))
+
+        await self._logs.copy(entry, wanted, emit)

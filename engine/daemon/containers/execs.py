@@ -7,14 +7,13 @@ and with its container.
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
-from anyio.streams.memory import MemoryObjectSendStream
 
 from engine.api.containers import ExecInspect
 from engine.api.errors import Conflict, EngineError, InvalidArgument, NotFound
@@ -27,7 +26,7 @@ from engine.daemon.containers.rooms import Rooms
 from engine.daemon.containers.shelf import Entry, Signal
 from engine.daemon.containers.sources import find_account
 from engine.daemon.containers.spec import environment, security_options, set_capabilities, user_of
-from engine.daemon.containers.streams import Joining, join
+from engine.daemon.containers.streams import Emit, Joining, join
 from engine.daemon.runtime.execution import Execution
 from engine.daemon.runtime.monitor import NotStartable
 from engine.oci.runtime_spec import Process
@@ -72,23 +71,21 @@ class ExecEnds:
 
     def __init__(self, execution: Execution) -> None:
         self._execution = execution
+        # A frame is whole before the other stream's next begins.
+        self._writing = anyio.Lock()
 
-    async def output(self) -> AsyncIterator[Frame]:
-        sending, receiving = anyio.create_memory_object_stream[Frame](8)
+    async def copy_output(self, emit: Emit) -> None:
         async with anyio.create_task_group() as tasks:
-            for handle in self._execution.readers:
-                tasks.start_soon(self._pump, handle, sending.clone())
-            sending.close()
-            tasks.start_soon(self._end)
-            async with receiving:
-                async for frame in receiving:
-                    yield frame
+            async with anyio.create_task_group() as pumps:
+                tasks.start_soon(self._end)
+                for handle in self._execution.readers:
+                    pumps.start_soon(self._pump, handle, emit)
             tasks.cancel_scope.cancel()
 
-    async def _pump(self, handle: int, into: MemoryObjectSendStream[Frame]) -> None:
-        async with into:
-            while (frame := await self._execution.read(handle)) is not None:
-                await into.send(frame)
+    async def _pump(self, handle: int, emit: Emit) -> None:
+        while (frame := await self._execution.read(handle)) is not None:
+            async with self._writing:
+                await emit(frame)
 
     async def _end(self) -> None:
         """A child of the process that lives on and holds the pipes keeps nobody waiting for long."""
@@ -278,5 +275,8 @@ def merged(base: list[str], more: list[str], *, terminal: bool) -> list[str]:
 
 async def drain(execution: Execution) -> None:
     """Read what nobody wants until the process ends."""
-    async for _ in ExecEnds(execution).output():
-        pass
+
+    async def drop(frame: Frame) -> None:
+        return None
+
+    await ExecEnds(execution).copy_output(drop)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,6 +32,8 @@ PIECE = 256 * 1024
 ROTATE_SECONDS = 1.0
 # A missed word of the kernel's costs this much delay, no more.
 LONGEST_SILENCE = 2.0
+
+Emit = Callable[[list[Frame]], Awaitable[None]]
 
 
 class Ear:
@@ -63,56 +65,53 @@ class Logs:
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
 
-    async def read(self, entry: Entry, wanted: Wanted) -> AsyncIterator[list[Frame]]:
-        """Frames, in batches. Followed, it ends with the process. Raises NotImplementedByEngine for driver none."""
+    def check(self, entry: Entry) -> None:
+        """Raises NotImplementedByEngine for driver none, before anything is answered."""
         if log_driver(entry.container) == "none":
             raise NotImplementedByEngine("configured logging driver does not support reading")
+
+    async def copy(self, entry: Entry, wanted: Wanted, emit: Emit) -> None:
+        """Give frames to `emit`, in batches. Followed, it ends with the process."""
         path = self._rooms.log_of(entry.id)
         broken: set[Stream] = set()
         ear = Ear(path.parent) if wanted.follow else None
+        reader = Reader(path)
         try:
-            reader = Reader(path)
-            async for frames in self._kept(reader, wanted, broken):
-                yield frames
+            await self._copy_kept(reader, wanted, broken, emit)
             if ear is not None:
-                async for frames in self._coming(entry, reader, ear, wanted, broken):
-                    yield frames
+                await self._copy_coming(entry, reader, ear, wanted, broken, emit)
         finally:
+            reader.close()
             if ear is not None:
                 ear.close()
 
-    async def _kept(self, reader: Reader, wanted: Wanted, broken: set[Stream]) -> AsyncIterator[list[Frame]]:
+    async def _copy_kept(self, reader: Reader, wanted: Wanted, broken: set[Stream], emit: Emit) -> None:
         if wanted.tail is not None:
             lines = await anyio.to_thread.run_sync(reader.last, wanted)
-            yield frames_of(lines, wanted, broken)
+            await emit(frames_of(lines, wanted, broken))
             return
         while lines := await anyio.to_thread.run_sync(reader.more):
             taken = [line for line in lines if wanted.takes(line)]
             if taken:
-                yield frames_of(taken, wanted, broken)
+                await emit(frames_of(taken, wanted, broken))
 
-    async def _coming(
-        self, entry: Entry, reader: Reader, ear: Ear, wanted: Wanted, broken: set[Stream]
-    ) -> AsyncIterator[list[Frame]]:
+    async def _copy_coming(
+        self, entry: Entry, reader: Reader, ear: Ear, wanted: Wanted, broken: set[Stream], emit: Emit
+    ) -> None:
         """Until the process has ended and the last byte was read; `until` ends it too."""
-        async with anyio.create_task_group() as tasks:
-            over = anyio.Event()
-            if entry.phase.alive:
-                tasks.start_soon(tell_end, entry, over)
-            else:
-                over.set()
-            while True:
-                last = over.is_set()
-                lines = reader.more()
-                taken = [line for line in lines if wanted.takes(line)]
-                if taken:
-                    yield frames_of(taken, wanted, broken)
-                late = wanted.until and self._rooms.now() > wanted.until
-                if (last and not lines) or late:
-                    break
-                if not lines:
-                    await first_of(ear, over)
-            tasks.cancel_scope.cancel()
+        exited = entry.exited
+        over = not entry.phase.alive
+        while True:
+            # In this order: what was written before the end is read after it is known.
+            over = over or exited.happened or entry.exited is not exited
+            lines = reader.more()
+            taken = [line for line in lines if wanted.takes(line)]
+            if taken:
+                await emit(frames_of(taken, wanted, broken))
+            if (over and not lines) or (wanted.until and self._rooms.now() > wanted.until):
+                return
+            if not lines:
+                await first_of(ear.wait, exited.wait)
 
     async def rotate_for_ever(self) -> None:
         """Keep each log with a max-size below it."""
@@ -126,21 +125,16 @@ class Logs:
                         self._rooms.runtime.reopen_log(entry.id)
 
 
-async def tell_end(entry: Entry, over: anyio.Event) -> None:
-    await entry.exited.wait()
-    over.set()
-
-
-async def first_of(ear: Ear, over: anyio.Event) -> None:
+async def first_of(*waits: Callable[[], Awaitable[object]]) -> None:
+    """Return when one of them has."""
     async with anyio.create_task_group() as tasks:
 
-        async def listen() -> None:
-            await ear.wait()
+        async def one(wait: Callable[[], Awaitable[object]]) -> None:
+            await wait()
             tasks.cancel_scope.cancel()
 
-        tasks.start_soon(listen)
-        await over.wait()
-        tasks.cancel_scope.cancel()
+        for wait in waits:
+            tasks.start_soon(one, wait)
 
 
 class Reader:
@@ -196,7 +190,7 @@ class Reader:
                 kept = last_lines(kept, count)
         return last_lines(kept, count)
 
-    def __del__(self) -> None:
+    def close(self) -> None:
         if self._file is not None:
             self._file.close()
 

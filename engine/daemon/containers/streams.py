@@ -6,7 +6,8 @@ are framed. Source: Engine API v1.50, /containers/{id}/attach.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,10 +18,12 @@ from engine.daemon.containers.detach_keys import KeyWatch
 from engine.http.errors import HttpFault
 from engine.http.upgraded import Upgraded
 
+Emit = Callable[[Frame], Awaitable[None]]
+
 
 class Ends(Protocol):
-    def output(self) -> AsyncIterator[Frame]:
-        """All that it writes, to its end."""
+    async def copy_output(self, emit: Emit) -> None:
+        """Give `emit` all that it writes, to its end."""
 
     async def send(self, content: bytes) -> bool: ...
 
@@ -42,6 +45,13 @@ class Joining:
 async def join(client: Upgraded, ends: Ends, how: Joining) -> bool:
     """Copy both ways until the process' output ends or the client leaves; True when it left by the keys."""
     detached = False
+
+    async def emit(frame: Frame) -> None:
+        if how.tty:
+            await client.send(frame.data)
+        elif how.stdout if frame.stream is Stream.STDOUT else how.stderr:
+            await client.send(encode(frame))
+
     async with anyio.create_task_group() as tasks:
 
         async def take_input() -> None:
@@ -51,14 +61,9 @@ async def join(client: Upgraded, ends: Ends, how: Joining) -> bool:
                 tasks.cancel_scope.cancel()
 
         tasks.start_soon(take_input)
-        try:
-            async for frame in ends.output():
-                if how.tty:
-                    await client.send(frame.data)
-                elif how.stdout if frame.stream is Stream.STDOUT else how.stderr:
-                    await client.send(encode(frame))
-        except HttpFault:
-            pass  # the client has gone: the process goes on
+        # A client that has gone stops nothing: the process goes on.
+        with contextlib.suppress(HttpFault):
+            await ends.copy_output(emit)
         tasks.cancel_scope.cancel()
     return detached
 

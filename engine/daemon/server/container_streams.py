@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from engine.api.errors import InvalidArgument
-from engine.api.frames import encode
+from engine.api.frames import Frame, encode
 from engine.daemon.containers.attaching import AttachOptions
 from engine.daemon.containers.detach_keys import parse_keys
 from engine.daemon.containers.logtext import Wanted
@@ -19,8 +19,8 @@ from engine.daemon.server.request import MULTIPLEXED_STREAM, RAW_STREAM, Request
 from engine.daemon.server.router import Route
 
 TAR = "application/x-tar"
-# Lines are joined up to this size: a chunk each would cost a follower of old lines more than the lines.
-JOINED = 64 * 1024
+# So many lines make a chunk: one each would cost who reads old lines more than the lines do.
+JOINED = 512
 
 
 def routes(room: ContainerRoom) -> list[Route]:
@@ -43,16 +43,16 @@ def routes(room: ContainerRoom) -> list[Route]:
         entry = entry_of(request)
         wanted = wanted_of(request)
         tty = entry.container.tty
-        frames = room.logs.read(entry, wanted)
+        room.logs.check(entry)
         kind = (RAW_STREAM if tty else MULTIPLEXED_STREAM) if request.version >= (1, 42) else ""
-        first = await anext(frames, None)
         async with request.stream(kind or RAW_STREAM) as send:
-            batch = first
-            while batch is not None:
-                pieces = [frame.data if tty else encode(frame) for frame in batch]
-                for start in range(0, len(pieces), 512):
-                    await send(b"".join(pieces[start : start + 512]))
-                batch = await anext(frames, None)
+
+            async def emit(frames: list[Frame]) -> None:
+                pieces = [frame.data if tty else encode(frame) for frame in frames]
+                for start in range(0, len(pieces), JOINED):
+                    await send(b"".join(pieces[start : start + JOINED]))
+
+            await room.logs.copy(entry, wanted, emit)
 
     async def stats(request: Request) -> None:
         entry = entry_of(request)
