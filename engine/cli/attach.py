@@ -56,7 +56,9 @@ async def join(engine: Engine, id: str, detach_keys: str, *, stdin: bool, proxy:
         await engine.containers.kill(id, signal)
 
     resized = resize if sys.stdout.isatty() else None
-    talk = Conversation(open_stdin, tty, resized, forward if proxy else None, detach_keys)
+    talk = Conversation(
+        open_stdin, tty, resized, forward if proxy else None, detach_keys, sends_end=bool(config.get("StdinOnce"))
+    )
     async with engine.containers.waiting(id) as waiting:
         with raw_mode(wanted=tty and open_stdin):
             try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Collection
@@ -18,6 +17,7 @@ from engine.cli.members import ServiceNames, named_project
 from engine.cli.moments import for_query, moment_of, to_rfc3339
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
 from engine.cli.output import write
+from engine.cli.render.template import to_json
 from engine.plan.lower.naming import COMPOSE, ONEOFF, PROJECT, SERVICE
 
 
@@ -44,7 +44,7 @@ def events(
         ):
             async for event in stream:
                 if wanted_event(event, wanted):
-                    line = json.dumps(as_object(event)) if as_json else as_line(event)
+                    line = to_json(as_object(event)) if as_json else as_line(event)
                     write(sys.stdout.buffer, f"{line}\n".encode())
 
     anyio.run(run)

@@ -43,6 +43,7 @@ def run(
     label: Annotated[list[str] | None, typer.Option("--label", "-l", help="NAME=VALUE; repeatable")] = None,
     name: Annotated[str | None, typer.Option("--name", help="The container's name")] = None,
     no_tty: Annotated[bool, typer.Option("--no-tty", "--no-TTY", "-T", help="No terminal")] = False,
+    tty: Annotated[bool, typer.Option("--tty", "-t", help="A terminal, even if none is here", hidden=True)] = False,
     no_deps: Annotated[bool, typer.Option("--no-deps", help="Leave dependencies as they are")] = False,
     publish: Annotated[list[str] | None, typer.Option("--publish", "-p", help="Publish a port; repeatable")] = None,
     pull: Annotated[str | None, typer.Option("--pull", help="always, missing or never")] = None,
@@ -84,7 +85,7 @@ def run(
         cap_add=tuple(cap_add or ()),
         cap_drop=tuple(cap_drop or ()),
         deps=not no_deps,
-        tty=is_terminal() and not no_tty and not detach,
+        tty=(tty or is_terminal()) and not no_tty and not detach,
         stdin=interactive and not detach,
         remove=rm,
     )

@@ -23,6 +23,7 @@ from engine.cli.output import write
 from engine.client.streams import Hijacked
 
 CHUNK = 65536
+END_OF_INPUT = b"\x04"
 Resize = Callable[[int, int], Awaitable[None]]
 Forward = Callable[[str], Awaitable[None]]
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -59,13 +60,17 @@ def raw_mode(*, wanted: bool) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """How a stream is joined: `resize` is told height and width, `forward` the name of each signal that comes."""
+    """How a stream is joined: `resize` is told height and width, `forward` the name of each signal that comes.
+
+    `sends_end` False keeps the end of our input to ourselves: an engine that can't pass it on ends the output instead.
+    """
 
     stdin: bool = True
     tty: bool = False
     resize: Resize | None = None
     forward: Forward | None = None
     detach_keys: str = DEFAULT
+    sends_end: bool = True
 
     async def run(self, stream: Hijacked) -> bool:
         """Until the other side ends its stream; False if the detach keys left it running.
@@ -76,7 +81,7 @@ class Conversation:
         ended: list[int] = []
         async with anyio.create_task_group() as tasks:
             if self.stdin:
-                tasks.start_soon(send_stdin, stream, keys, tasks.cancel_scope)
+                tasks.start_soon(self.send_stdin, stream, keys, tasks.cancel_scope)
             if self.resize is not None and self.tty:
                 tasks.start_soon(follow_size, self.resize)
             if self.forward is not None and not self.tty:
@@ -89,24 +94,27 @@ class Conversation:
             raise Ended(ended[0])
         return not keys.found
 
+    async def send_stdin(self, stream: Hijacked, keys: DetachKeys, scope: anyio.CancelScope) -> None:
+        """All of standard input, then its end; that the other side is gone is seen by its output."""
+        try:
+            async for piece in pieces_of(sys.stdin.fileno()):
+                if typed := keys.feed(piece):
+                    await stream.send(typed)
+                if keys.found:
+                    scope.cancel()
+                    return
+            if self.tty:
+                # with a terminal, too, engines end the output; only the key that means the end does no harm
+                await stream.send(END_OF_INPUT)
+            elif self.sends_end:
+                await stream.send_eof()
+        except (Unavailable, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            return
+
 
 async def write_output(stream: Hijacked) -> None:
     async for frame in stream:
         write((sys.stderr if frame.stream is Stream.STDERR else sys.stdout).buffer, frame.data)
-
-
-async def send_stdin(stream: Hijacked, keys: DetachKeys, scope: anyio.CancelScope) -> None:
-    """All of standard input, then its end; that the other side is gone is seen by its output."""
-    try:
-        async for piece in pieces_of(sys.stdin.fileno()):
-            if typed := keys.feed(piece):
-                await stream.send(typed)
-            if keys.found:
-                scope.cancel()
-                return
-        await stream.send_eof()
-    except (Unavailable, anyio.BrokenResourceError, anyio.ClosedResourceError):
-        return
 
 
 async def pieces_of(fd: int) -> AsyncIterator[bytes]:

@@ -56,6 +56,11 @@ def test_exec_takes_big_input_whole(up: Place) -> None:
     assert up.run("exec", "-T", "web", "wc", "-c", stdin=b"x" * 3_000_000).strip() == "3000000"
 
 
+def test_dockers_it_is_understood_without_a_terminal_here(up: Place) -> None:
+    assert up.run("exec", "-it", "web", "tty").startswith("/dev/pts/")
+    assert up.run("run", "--rm", "--no-deps", "-it", "web", "tty").startswith("/dev/pts/")
+
+
 def test_execs_flags_say_who_where_and_with_what(up: Place) -> None:
     words = ["exec", "-u", "nobody", "-w", "/tmp", "-e", "A=b", "-e", "HOME", "web"]
     assert up.run(*words, "sh", "-c", "id -un; pwd; echo $A $FROM $HOME").split() == [

@@ -139,7 +139,7 @@ def test_events_come_as_they_happen_for_the_services_asked_for(up: Place) -> Non
     # an engine tells of nothing that happened before it was asked
     time.sleep(2)
     up.run("restart", "job")
-    up.wait_for('"action": "start"', "events")
+    up.wait_for('"action":"start"', "events")
     found = [json.loads(line) for line in (up.folder / "events").read_text().splitlines()]
     assert {e["service"] for e in found} == {"job"}
     assert all(not key.startswith("com.docker.compose") for e in found for key in e["attributes"])
