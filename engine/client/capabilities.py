@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.api.capabilities import Capabilities, Kind
-from engine.api.errors import EngineError, NotFound
+from engine.api.errors import EngineError, NotFound, NotImplementedByEngine
 from engine.client.calls import Calls
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ async def serves(calls: Calls, method: str, path: str) -> bool:
         await calls.json(method, path, body={} if method == "POST" else None)
     except NotFound as error:
         return NOBODY in error.message
+    except NotImplementedByEngine:
+        return False
     except EngineError:
         return True
     return True

@@ -11,10 +11,11 @@ import os
 import resource
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import anyio
 from anyio import to_thread
@@ -47,7 +48,7 @@ from engine.kit.clock import Clock, SystemClock
 
 CHECKPOINT_SECONDS = 30.0
 META = "daemon"
-Loop = Callable[[], Awaitable[None]]
+Loop = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)

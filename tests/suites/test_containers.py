@@ -69,8 +69,9 @@ async def test_start_and_stop_say_whether_they_changed_something(engine: Engine,
 async def test_an_old_engine_is_not_sent_a_stop_signal_that_it_would_ignore(
     engine: Engine, body: Body, prefix: str
 ) -> None:
+    if engine.api_version >= (1, 42):
+        pytest.skip("this engine takes the signal")
     await engine.containers.create(body(), name=prefix)
-    assert engine.api_version == (1, 41)
     with pytest.raises(NotImplementedByEngine, match=r"1\.42"):
         await engine.containers.stop(prefix, signal="SIGINT")
 

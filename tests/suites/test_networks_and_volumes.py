@@ -92,5 +92,6 @@ async def test_a_volume_in_use_is_a_conflict(engine: Engine, body: Body, prefix:
 
 async def test_volumes_are_pruned_by_label(engine: Engine, prefix: str) -> None:
     await engine.volumes.create({"Name": prefix, "Labels": {"suite": prefix}})
-    pruned = await engine.volumes.prune(filters={"label": f"suite={prefix}"})
+    named_too = {"all": "true"} if engine.api_version >= (1, 42) else {}
+    pruned = await engine.volumes.prune(filters={"label": f"suite={prefix}", **named_too})
     assert pruned["VolumesDeleted"] == [prefix]
