@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 
 from engine.api.containers import ExecInspect
 from engine.api.errors import Conflict, EngineError, InvalidArgument, NotFound
-from engine.api.frames import Frame
+from engine.api.frames import Frame, Stream, encode
 from engine.daemon.containers.attaching import TakeOver
 from engine.daemon.containers.body_types import TEXTS, check_types
 from engine.daemon.containers.capabilities import capabilities_of
@@ -29,6 +29,7 @@ from engine.daemon.containers.spec import environment, security_options, set_cap
 from engine.daemon.containers.streams import Emit, Joining, join
 from engine.daemon.runtime.execution import Execution
 from engine.daemon.runtime.monitor import NotStartable
+from engine.http.upgraded import Upgraded
 from engine.oci.runtime_spec import Process
 
 FORGET_SECONDS = 300.0
@@ -158,11 +159,14 @@ class Execs:
             "Pid": found.pid,
         }
 
-    async def begin(self, found: Exec, size: tuple[int, int] | None = None) -> Execution:
-        """Start its process. Raises Conflict when it was started before, NotStartable."""
+    def _check(self, found: Exec) -> None:
         if found.begun:
             raise Conflict(f"Error: Exec command {found.id} has already run")
         must_run(found.entry.phase, found.entry.id, "exec")
+
+    async def begin(self, found: Exec, size: tuple[int, int] | None = None) -> Execution:
+        """Start its process. Raises Conflict when it was started before, NotStartable."""
+        self._check(found)
         found.begun = True
         self._tell(found, f"exec_start: {found.words}")
         try:
@@ -182,7 +186,18 @@ class Execs:
 
     async def run(self, found: Exec, take_over: TakeOver, size: tuple[int, int] | None) -> None:
         """Joined to a client until its end, or until the client leaves: then it runs on by itself."""
-        execution = await self.begin(found, size)
+        self._check(found)
+        async with take_over() as client:
+            try:
+                execution = await self.begin(found, size)
+            except EngineError as error:
+                # The stream is the client's already: it reads the words there, and the code in an inspect.
+                frame = Frame(Stream.STDOUT, f"{error.message}\r\n".encode())
+                await client.send(frame.data if found.tty else encode(frame))
+                return
+            await self._join(found, execution, client)
+
+    async def _join(self, found: Exec, execution: Execution, client: Upgraded) -> None:
         body = found.body
         how = Joining(
             tty=found.tty,
@@ -192,12 +207,11 @@ class Execs:
             keys=found.keys if found.tty else None,
         )
         try:
-            async with take_over() as client:
-                if await join(client, ExecEnds(execution), how):
-                    self._tell(found, f"exec_detach: {found.words}")
-                if execution.ended:
-                    # Who reads the end of the stream asks for the exit code next.
-                    await found.done.wait()
+            if await join(client, ExecEnds(execution), how):
+                self._tell(found, f"exec_detach: {found.words}")
+            if execution.ended:
+                # Who reads the end of the stream asks for the exit code next.
+                await found.done.wait()
         finally:
             if not execution.ended:
                 self._tasks.start_soon(drain, execution)

@@ -25,4 +25,5 @@ def read_host(cgroup_version: int, controllers: Collection[str]) -> Host:
         capabilities=capabilities,
         apparmor=Path("/sys/kernel/security/apparmor/profiles").exists(),
         cpus=os.cpu_count() or 1,
+        queues=os.path.ismount("/dev/mqueue"),
     )

@@ -52,6 +52,11 @@ class Launching:
     async def _launch(self, entry: Entry) -> None:
         rooms, container = self._rooms, entry.container
         joined = self._joined(container)
+        if "network" in joined:
+            # Its name is in that network's names.
+            other = rooms.shelf.get(container.network_mode.partition(":")[2]).container
+            container.config["Hostname"] = other.config.get("Hostname") or ""
+            container.config["Domainname"] = other.config.get("Domainname") or ""
         spec, cgroup = await self._spec(container, joined)
         stdin = bool(container.config.get("OpenStdin"))
         launch = Launch(
@@ -59,9 +64,11 @@ class Launching:
             spec,
             rooms.snapshots.root_mount(container.id),
             cgroup,
-            None if log_driver(container) == "none" else rooms.log_of(container.id),
+            log=None if log_driver(container) == "none" else rooms.log_of(container.id),
+            base=rooms.folder.parent / "base",
             stdin=stdin,
-            leave_stdin_open=stdin and not container.config.get("StdinOnce"),
+            # A terminal's input never ends by a client's leaving; other input does, where it was meant for one client.
+            leave_stdin_open=stdin and (container.tty or not container.config.get("StdinOnce")),
             runtime=container.host.get("Runtime") or None,
         )
         try:
@@ -123,10 +130,8 @@ class Launching:
             if not other.phase.alive:
                 word = kind if kind == "network" else kind.upper()
                 raise Conflict(f"cannot join {word} of a non running container: {other.id}")
-            if kind == "ipc" and (other.container.host.get("IpcMode") or "") == "private":
-                raise InvalidArgument(
-                    f"cannot join IPC of container {other.id}: its IPC mode is private, not shareable"
-                )
+            if kind == "ipc" and (other.container.host.get("IpcMode") or "") != "shareable":
+                raise InvalidArgument(f"cannot join IPC of container {other.id}: its IPC mode is not shareable")
             made[kind] = f"/proc/{other.container.pid}/ns/{NAMESPACE[kind]}"
         return made
 
@@ -148,7 +153,7 @@ class Launching:
             files=await self._files(container),
             joined=joined,
             init=init,
-            shm=self._shared_memory(container, joined),
+            shm=await self._shared_memory(container),
             host_devices=await anyio.to_thread.run_sync(nodes_below, Path("/dev"), "/dev") if privileged else (),
         )
         spec, _ = make_spec(container, situation)
@@ -170,14 +175,16 @@ class Launching:
         contents["hostname"] = f"{name}\n".encode()
         return await anyio.to_thread.run_sync(write_files, rooms.files_of(container.id), contents)
 
-    def _shared_memory(self, container: Container, joined: Mapping[str, str]) -> str | None:
-        """/dev/shm of the host, or of the container whose IPC it joins (seen through its process)."""
-        mode = container.host.get("IpcMode") or ""
+    async def _shared_memory(self, container: Container) -> str | None:
+        """/dev/shm of the host, or one that other containers may join; None: one of its own."""
+        mode, runtime = container.host.get("IpcMode") or "", self._rooms.runtime
         if mode == "host":
             return "/dev/shm"
-        if "ipc" in joined:
-            other = self._rooms.shelf.get(mode.partition(":")[2])
-            return f"/proc/{other.container.pid}/root/dev/shm"
+        if mode.startswith("container:"):
+            return str(runtime.shared_memory(self._rooms.shelf.get(mode.partition(":")[2]).id))
+        if mode == "shareable":
+            size = container.host.get("ShmSize") or 64 << 20
+            return str(await anyio.to_thread.run_sync(runtime.make_shared_memory, container.id, size))
         return None
 
 

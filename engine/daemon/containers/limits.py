@@ -55,6 +55,8 @@ class Host:
     capabilities: frozenset[str]
     apparmor: bool
     cpus: int = 1
+    # Whether /dev/mqueue is mounted on the host.
+    queues: bool = True
 
 
 def hard_limits() -> dict[str, int]:

@@ -284,13 +284,11 @@ def mounts(container: Container, situation: Situation) -> list[Mount]:
         {"destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue", "options": ["nosuid", "noexec", "nodev"]},
     ]
     if host.get("IpcMode") == "host":
-        # The host's own queues and memory.
-        made[-1] = {
-            "destination": "/dev/mqueue",
-            "type": "bind",
-            "source": "/dev/mqueue",
-            "options": ["rbind", "nosuid", "noexec", "nodev"],
-        }
+        # The host's own queues, where it has them mounted.
+        made.pop()
+        if situation.host.queues:
+            options = ["rbind", "nosuid", "noexec", "nodev"]
+            made.append({"destination": "/dev/mqueue", "type": "bind", "source": "/dev/mqueue", "options": options})
     taken = {source.destination for source in situation.sources}
     if "/dev/shm" not in taken and host.get("IpcMode") != "none":
         made.append(shm(container, situation))

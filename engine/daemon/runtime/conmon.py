@@ -30,6 +30,7 @@ from engine.daemon.runtime.processes import ended, names, parent_of, read_pid, s
 from engine.daemon.runtime.programs import OciRuntime, choose_runtime, find_conmon, find_runtimes
 from engine.daemon.runtime.seccomp import FilterCache
 from engine.kit.overlay import mount_at
+from engine.kit.syscalls import MS_NODEV, MS_NOEXEC, MS_NOSUID, mount, unmount
 from engine.oci.runtime_spec import Process, Resources, RuntimeSpec
 
 # Eight at a time gain nothing on two cores: the kernel takes cgroups and namespaces one by one.
@@ -47,6 +48,8 @@ class Launch:
     root: RootMount
     cgroup: str
     log: Path | None
+    # A folder of what every container's root must have, laid between the image and the container's own layer.
+    base: Path
     stdin: bool = False
     leave_stdin_open: bool = False
     runtime: str | None = None
@@ -57,6 +60,7 @@ class ConmonRuntime:
         self._bundles = run / "c"
         self._state = run / "oci"
         self._execs = run / "x"
+        self._memory = run / "shm"
         self.available: Mapping[str, OciRuntime] = find_runtimes()
         self.preferred = choose_runtime(self.available, wanted)
         self._conmon = find_conmon()
@@ -96,11 +100,12 @@ class ConmonRuntime:
         (bundle / "config.json").write_text(json.dumps(spec))
         facts = {"id": launch.id, "cgroup": launch.cgroup, "runtime": runtime.name}
         (bundle / "facts.json").write_text(json.dumps(facts))
-        root = launch.root
-        mount_at(bundle / "rootfs", root.lower, root.upper, root.work, folder=root.folder, short=root.short)
+        root, base = launch.root, ready_base(launch.base)
+        lower, short = (base, *root.lower), (str(base), *root.short)
+        mount_at(bundle / "rootfs", lower, root.upper, root.work, folder=root.folder, short=short)
         terminal = spec["process"]["terminal"]
         asked = Monitored(launch.id, bundle, launch.log, terminal, launch.stdin, launch.leave_stdin_open)
-        pid = monitor.launch(asked, self._conmon, runtime, self._state)
+        pid = monitor.launch(asked, self._conmon, runtime, self._state, spec["process"]["args"])
         self._filters.keep(launch.spec, runtime, self._state / launch.id / "seccomp.bpf")
         return pid
 
@@ -150,8 +155,24 @@ class ConmonRuntime:
                 send_signal(keeper, 9)
                 break
             time.sleep(0.002)
+        if (memory := self.shared_memory(id)).is_dir():
+            with contextlib.suppress(OSError):
+                unmount(str(memory))
+            memory.rmdir()
         shutil.rmtree(self._state / id, ignore_errors=True)
         shutil.rmtree(bundle, ignore_errors=True)
+
+    def shared_memory(self, id: str) -> Path:
+        """Where a /dev/shm lies that other containers may join."""
+        return self._memory / id
+
+    def make_shared_memory(self, id: str, size: int) -> Path:
+        """On the host, since a mount can't be taken over from another mount namespace. `delete` takes it away."""
+        folder = self.shared_memory(id)
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            mount("shm", str(folder), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, f"mode=1777,size={size}")
+        return folder
 
     # --- what runs ----------------------------------------------------------------------------------------------
     def pid(self, id: str) -> int | None:
@@ -260,14 +281,30 @@ class ConmonRuntime:
             (folder / "process.json").write_text(json.dumps(process))
             command = [runtime.path, "--root", str(self._state), "exec", "--process", str(folder / "process.json")]
             command += ["--pid-file", str(folder / "pid"), id]
-            return execution.begin(
-                command, folder, terminal=process["terminal"], stdin=stdin, relayed=runtime.name == "runc"
-            )
+            return execution.begin(command, folder, process, stdin=stdin, relayed=runtime.name == "runc")
 
         try:
             return await in_hall(work)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def ready_base(folder: Path) -> Path:
+    """The mount points and files that the runtime needs in any image: made there, they are no change of a container's.
+
+    As dockerd's own layer between image and container.
+    """
+    if not folder.is_dir():
+        beside = folder.with_name(f".{folder.name}.{os.urandom(4).hex()}")
+        for name in ("proc", "sys", "dev/pts", "dev/shm", "etc"):
+            (beside / name).mkdir(parents=True)
+        for name in ("etc/hosts", "etc/hostname", "etc/resolv.conf", "dev/console"):
+            (beside / name).touch(0o644)
+        (beside / "etc/mtab").symlink_to("/proc/mounts")
+        with contextlib.suppress(OSError):  # another start was faster
+            beside.rename(folder)
+        shutil.rmtree(beside, ignore_errors=True)
+    return folder
 
 
 def open_gate(fifo: Path, runtime: str) -> None:

@@ -23,8 +23,9 @@ import anyio
 
 from engine.api.errors import SystemFailure
 from engine.api.frames import Frame, Stream
-from engine.daemon.runtime.monitor import NotStartable, plain
+from engine.daemon.runtime.monitor import NotStartable, plain, unstartable
 from engine.daemon.runtime.processes import ended, read_pid, send_signal
+from engine.oci.runtime_spec import Process
 
 START_SECONDS = 30.0
 PIECE = 32768
@@ -107,18 +108,19 @@ class Execution:
             os.close(handle)
 
 
-def begin(command: Sequence[str], folder: Path, *, terminal: bool, stdin: bool, relayed: bool = False) -> Execution:
+def begin(command: Sequence[str], folder: Path, process: Process, *, stdin: bool, relayed: bool) -> Execution:
     """Start `command` (a runtime's exec, but for its streams' options) and return once the process runs. Blocks.
 
     Raises NotStartable for a program that can't be run.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if not terminal:
-        return begin_piped(command, folder, stdin=stdin)
-    return begin_relayed(command, folder) if relayed else begin_terminal(command, folder)
+    arguments = process["args"]
+    if not process["terminal"]:
+        return begin_piped(command, folder, arguments, stdin=stdin)
+    return (begin_relayed if relayed else begin_terminal)(command, folder, arguments)
 
 
-def begin_piped(command: Sequence[str], folder: Path, *, stdin: bool) -> Execution:
+def begin_piped(command: Sequence[str], folder: Path, arguments: Sequence[str], *, stdin: bool) -> Execution:
     ours: list[int] = []
     theirs: list[int] = []
     try:
@@ -137,14 +139,14 @@ def begin_piped(command: Sequence[str], folder: Path, *, stdin: bool) -> Executi
     finally:
         close_all(theirs)
     try:
-        pid = started(keeper, folder, lambda: drained(ours[0]) + drained(ours[1]))
+        pid = started(keeper, folder, lambda: drained(ours[0]) + drained(ours[1]), arguments)
     except BaseException:
         close_all(ours)
         raise
     return Execution(keeper, pid, {ours[0]: Stream.STDOUT, ours[1]: Stream.STDERR}, ours[2] if stdin else -1)
 
 
-def begin_terminal(command: Sequence[str], folder: Path) -> Execution:
+def begin_terminal(command: Sequence[str], folder: Path, arguments: Sequence[str]) -> Execution:
     """The runtime makes the terminal inside the container and hands it over through a socket."""
     place = folder / "console"
     with socket.socket(socket.AF_UNIX) as listening, (folder / "words").open("w+b") as words:
@@ -163,14 +165,14 @@ def begin_terminal(command: Sequence[str], folder: Path) -> Execution:
         terminal = -1
         try:
             terminal = received_terminal(listening, keeper)
-            pid = started(keeper, folder, lambda: (folder / "words").read_bytes())
+            pid = started(keeper, folder, lambda: (folder / "words").read_bytes(), arguments)
         except BaseException:
             close_all([terminal])
             raise
     return Execution(keeper, pid, {terminal: Stream.STDOUT}, terminal, terminal=True)
 
 
-def begin_relayed(command: Sequence[str], folder: Path) -> Execution:
+def begin_relayed(command: Sequence[str], folder: Path, arguments: Sequence[str]) -> Execution:
     """For runc, whose foreground exec takes no console socket: it copies between the container's terminal and ours."""
     ours, theirs = os.openpty()
     try:
@@ -183,7 +185,7 @@ def begin_relayed(command: Sequence[str], folder: Path) -> Execution:
     finally:
         close_all([theirs])
     try:
-        pid = started(keeper, folder, lambda: drained(ours))
+        pid = started(keeper, folder, lambda: drained(ours), arguments)
     except BaseException:
         close_all([ours])
         raise
@@ -213,7 +215,7 @@ def received_terminal(listening: socket.socket, keeper: subprocess.Popen[bytes])
     return -1
 
 
-def started(keeper: subprocess.Popen[bytes], folder: Path, said: Callable[[], bytes]) -> int:
+def started(keeper: subprocess.Popen[bytes], folder: Path, said: Callable[[], bytes], arguments: Sequence[str]) -> int:
     """The process' pid on the host, once the runtime has written it."""
     deadline = time.monotonic() + START_SECONDS
     while (pid := read_pid(folder / "pid")) is None:
@@ -221,7 +223,7 @@ def started(keeper: subprocess.Popen[bytes], folder: Path, said: Callable[[], by
         if code is not None:
             if (pid := read_pid(folder / "pid")) is not None:
                 return pid
-            raise exec_fault(plain(said().decode(errors="replace")))
+            raise exec_fault(plain(said().decode(errors="replace")), arguments)
         if time.monotonic() > deadline:
             keeper.kill()
             keeper.wait()
@@ -230,14 +232,11 @@ def started(keeper: subprocess.Popen[bytes], folder: Path, said: Callable[[], by
     return pid
 
 
-def exec_fault(words: str) -> Exception:
-    low = words.lower()
-    message = f"OCI runtime exec failed: exec failed: {words or 'the runtime said nothing'}: unknown"
-    if "not found" in low or "no such file" in low:
-        return NotStartable(message, 127)
-    if "permission denied" in low or "chdir" in low or "cwd" in low or "is a directory" in low:
-        return NotStartable(message, 126)
-    return SystemFailure(message)
+def exec_fault(words: str, arguments: Sequence[str]) -> Exception:
+    begin = "OCI runtime exec failed: exec failed: unable to start container process: "
+    if (clause := unstartable(words.lower(), arguments)) is not None:
+        return NotStartable(f"{begin}{clause[1]}: unknown", clause[0])
+    return SystemFailure(f"{begin}{words or 'the runtime said nothing'}: unknown")
 
 
 def drained(handle: int) -> bytes:

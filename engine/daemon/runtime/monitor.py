@@ -12,6 +12,7 @@ import re
 import select
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def command(asked: Monitored, conmon: str, runtime: OciRuntime, state: Path) -> 
     return words
 
 
-def launch(asked: Monitored, conmon: str, runtime: OciRuntime, state: Path) -> int:
+def launch(asked: Monitored, conmon: str, runtime: OciRuntime, state: Path, arguments: Sequence[str]) -> int:
     """Call conmon, which calls the runtime's create; return the container's first pid. Blocks.
 
     Raises NotStartable for a program that can't be run, else an EngineError with the runtime's own words.
@@ -96,7 +97,7 @@ def launch(asked: Monitored, conmon: str, runtime: OciRuntime, state: Path) -> i
         os.close(reading)
         if writing >= 0:
             os.close(writing)
-    return pid_in(answer, asked.bundle)
+    return pid_in(answer, asked.bundle, arguments)
 
 
 def first_line(handle: int, deadline: float) -> bytes:
@@ -123,7 +124,7 @@ def reap(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def pid_in(answer: bytes, bundle: Path) -> int:
+def pid_in(answer: bytes, bundle: Path, arguments: Sequence[str]) -> int:
     try:
         said = json.loads(answer)
         pid = int(said.get("data", said.get("pid", -1)))
@@ -132,21 +133,38 @@ def pid_in(answer: bytes, bundle: Path) -> int:
         raise SystemFailure(f"the container's monitor did not start: {words or 'it said nothing'}") from None
     if pid > 0:
         return pid
-    raise fault_of(str(said.get("message", "")).strip() or (bundle / "conmon.err").read_text(errors="replace").strip())
+    complaint = str(said.get("message", "")).strip() or (bundle / "conmon.err").read_text(errors="replace").strip()
+    raise fault_of(complaint, arguments)
 
 
-def fault_of(words: str) -> EngineError:
-    """A runtime's complaint as ours: what the user's configuration caused is 400, the rest 500."""
+def fault_of(words: str, arguments: Sequence[str]) -> EngineError:
+    """A runtime's complaint as ours: what the user's configuration caused is 400, the rest 500.
+
+    docker's own exit code (127, 126) hangs on runc's words, so they are used for crun's too.
+    """
     text = plain(words)
     low = text.lower()
-    message = f"failed to create task for container: OCI runtime create failed: {text}"
+    begin = "failed to create task for container: failed to create shim task: OCI runtime create failed: "
+    if (clause := unstartable(low, arguments)) is not None:
+        code, said = clause
+        return NotStartable(f"{begin}runc create failed: unable to start container process: {said}: unknown", code)
+    return SystemFailure(f"{begin}{text}")
+
+
+def unstartable(low: str, arguments: Sequence[str]) -> tuple[int, str] | None:
+    """The exit code and runc's clause for a program that can't be run; `low` is the complaint in lower case."""
+    program = arguments[0] if arguments else ""
     if "executable file" in low and ("not found" in low or "no such file" in low):
-        return NotStartable(message, 127)
-    if "no such file or directory" in low and ("exec" in low or "chdir" in low or "open executable" in low):
-        return NotStartable(message, 127)
+        if "/" in program:
+            return 127, f'exec: "{program}": stat {program}: no such file or directory'
+        return 127, f'exec: "{program}": executable file not found in $PATH'
+    if "chdir" in low or "cwd" in low:
+        return 126, low
+    if "exec" in low and "no such file or directory" in low:
+        return 127, f'exec: "{program}": stat {program}: no such file or directory'
     if "exec" in low and any(word in low for word in ("permission denied", "not permitted", "is a directory")):
-        return NotStartable(message, 126)
-    return SystemFailure(message)
+        return 126, f'exec: "{program}": permission denied'
+    return None
 
 
 def plain(words: str) -> str:

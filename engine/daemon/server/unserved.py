@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.api.errors import EngineError, NotImplementedByEngine, Unavailable
+from engine.api.errors import EngineError, NotFound, NotImplementedByEngine, Unavailable
 from engine.daemon.server.request import Request
 from engine.daemon.server.router import Handler, Route
 
@@ -34,6 +34,8 @@ def routes() -> list[Route]:
             handler = saying(Unavailable, NO_MANAGER)
             found += [Route(method, f"/{noun}", handler), Route(method, f"/{noun}/{{rest:path}}", handler)]
     found.append(Route("GET", "/plugins", empty_list, since=(1, 25)))
+    # `docker inspect NAME` asks here last: there is none of that name
+    found.append(Route("GET", "/plugins/{name:path}/json", saying(NotFound, "plugin not found")))
     for method in METHODS:
         found.append(Route(method, "/plugins/{rest:path}", unserved("plugins are not served by this engine")))
     found += [
