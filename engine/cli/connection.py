@@ -12,7 +12,7 @@ import typer
 from engine.api.errors import InvalidArgument
 from engine.cli.options import EngineOptions
 from engine.client.session import Engine, open_client
-from engine.client.target import resolve_target
+from engine.client.target import NoEngineFound, Target, resolve_target
 
 
 @asynccontextmanager
@@ -23,7 +23,7 @@ async def connected(options: EngineOptions, *, announce: bool = False) -> AsyncI
     """
     if options.host is not None and options.context is not None:
         raise typer.BadParameter("--context and --host each name an engine; leave one out")
-    target = resolve_target(options.host, options.context, os.environ)
+    target = target_of(options)
     async with open_client(target, os.environ) as engine:
         if announce and options.progress != "quiet":
             capabilities = await engine.capabilities()
@@ -31,6 +31,17 @@ async def connected(options: EngineOptions, *, announce: bool = False) -> AsyncI
             name = f"{capabilities.engine.capitalize()} {capabilities.version}"
             print(f"Engine: {name}, API {major}.{minor}, at {target.address} ({target.chosen_by})", file=sys.stderr)
         yield engine
+
+
+def target_of(options: EngineOptions) -> Target:
+    """The engine meant; where nothing is named and none is found, root starts the embedded one."""
+    try:
+        return resolve_target(options.host, options.context, os.environ)
+    except NoEngineFound as nothing:
+        # late: only a machine without any engine needs it
+        from engine.cli.ondemand import started_engine
+
+        return started_engine(nothing)
 
 
 def parallel_limit(options: EngineOptions) -> int:

@@ -33,12 +33,12 @@ def before(engine: EngineOptions, call: typer.Context) -> None:
 @with_options(EngineOptions)
 def dial_stdio(engine: EngineOptions, call: typer.Context) -> None:
     """Join standard input and output to the engine's socket. Example: ssh host rorqual system dial-stdio"""
+    from engine.cli.connection import target_of
     from engine.client.dialer import dialer
-    from engine.client.target import resolve_target
     from engine.http.errors import HttpFault
 
     outer: EngineOptions = call.obj
-    target = resolve_target(engine.host or outer.host, engine.context or outer.context, os.environ)
+    target = target_of(EngineOptions(host=engine.host or outer.host, context=engine.context or outer.context))
 
     async def run() -> None:
         try:

@@ -17,6 +17,10 @@ from engine.credentials.contexts import ContextStore
 SCHEMES = ("unix", "tcp", "ssh")
 
 
+class NoEngineFound(Unavailable):
+    """Nothing names an engine, and none was found on this machine: one may be started."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tls:
     """`folder` holds ca.pem, cert.pem and key.pem, each if it is there."""
@@ -47,7 +51,7 @@ def resolve_target(
 ) -> Target:
     """The engine that the user means. `host` and `context` are the flags.
 
-    Raises InvalidArgument for what can't be meant, Unavailable when nothing is named and no engine is found.
+    Raises InvalidArgument for what can't be meant, NoEngineFound when nothing is named and no engine is there.
     """
     if host is not None and context is not None:
         raise InvalidArgument("--context and --host can't be used together: each names an engine; leave one out")
@@ -164,7 +168,7 @@ def detect(environment: Mapping[str, str]) -> Target:
         return found
     refused = [f"{path}: {why}" for path, _ in sockets(environment) if (why := refusal(path)) not in (None, "absent")]
     tried = f" (tried {'; '.join(refused)})" if refused else ""
-    raise Unavailable(
+    raise NoEngineFound(
         f"no container engine was found on this machine{tried}; start Docker or Podman's socket, "
         "or name an engine with -H, DOCKER_HOST or a Docker context"
     )
