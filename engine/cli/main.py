@@ -49,6 +49,7 @@ COMMANDS: dict[str, Command] = {
     "schema": Command(LOOK_BEFORE, "Print the JSON Schema of the language, for editors."),
     "graph": Command(LOOK_BEFORE, "Show the dependency graph of the project."),
     "plan": Command(LOOK_BEFORE, "Show what would change on the engine, and why."),
+    "diff": Command(LOOK_BEFORE, "Show which fields of the host differ from the file."),
     "up": Command(CONVERGE, "Create, update and start what the file asks for."),
     "down": Command(CONVERGE, "Stop and remove containers and networks; volumes only with -v."),
     "apply": Command(CONVERGE, "Apply a saved plan, or refuse it when it is stale."),

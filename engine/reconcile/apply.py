@@ -66,7 +66,8 @@ class Run:
         missing = sorted(step.needs - self.good)
         if missing:
             cause = next(s for s in self.report.plan.steps if s.id == missing[0])
-            return Outcome(step, Status.SKIPPED, f"needs {cause.address}, which was not reached")
+            what = f"a step before it on {cause.address}" if cause.address == step.address else str(cause.address)
+            return Outcome(step, Status.SKIPPED, f"needs {what}, which was not reached")
         if self.stopping.is_set():
             return Outcome(step, Status.SKIPPED, "interrupted")
         self.progress.started(step)

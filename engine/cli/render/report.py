@@ -19,9 +19,11 @@ def render_failures(report: Report, span_of: Spans) -> str:
     lines = [line for outcome in report.failed for line in failure_lines(outcome, span_of)]
     skipped = report.skipped
     if skipped:
-        names = ", ".join(dict.fromkeys(str(o.step.address) for o in skipped))
+        named = {o.step.address for o in report.failed}
+        names = ", ".join(dict.fromkeys(str(o.step.address) for o in skipped if o.step.address not in named))
         why = "interrupted" if not report.failed else "because of that"
-        lines.append(f"not reached, {why}: {names}")
+        if names:
+            lines.append(f"not reached, {why}: {names}")
     return "\n".join(lines)
 
 

@@ -100,7 +100,8 @@ def diff_container(
     defaults = fields_of((image or {}).get("Config") or {}, {})
     applied = recorded(live)
     if applied is not None and not capabilities.faithful_inspect:
-        have = believed(have, defaults, applied, want, seal)
+        mutable = UPDATABLE if capabilities.container_update else {}
+        have = believed(have, defaults, applied, want, seal, mutable)
     changes = [*image_change(desired, live, image_id), *content_changes(desired, applied)]
     if want.get("entrypoint"):
         # a command of the image falls away where the spec gives an entrypoint (moby's merge of the two configs)
@@ -180,20 +181,27 @@ def key_of(digest: str) -> str:
 
 
 def believed(
-    have: Fields, defaults: Fields, applied: Mapping[str, Any], want: Fields, seal: Callable[[str], str]
+    have: Fields,
+    defaults: Fields,
+    applied: Mapping[str, Any],
+    want: Fields,
+    seal: Callable[[str], str],
+    mutable: Mapping[str, str],
 ) -> Fields:
     """For an engine whose inspect doesn't repeat what was asked: what can't change after create is as recorded.
 
-    Sensitive values are recorded sealed: one that seals to the same is the wanted one.
+    Sensitive values are recorded sealed: one that seals to the same is the wanted one. Podman gives every container a
+    limit of processes, so one that nobody asked for is its own.
     """
-    unset = {path: value for path, value in defaults.items() if path not in applied}
-    frozen: Fields = {}
+    found: Fields = {path: value for path, value in defaults.items() if path not in applied}
     for path, value in applied.items():
-        if path.startswith(CONTENT) or path in UPDATABLE:
-            continue
-        same = is_sensitive(path) and path in want and seal(str(want[path])) == value
-        frozen[path] = want[path] if same else value
-    return unset | frozen | {path: value for path, value in have.items() if path in UPDATABLE}
+        if not path.startswith(CONTENT) and path not in mutable:
+            same = is_sensitive(path) and path in want and seal(str(want[path])) == value
+            found[path] = want[path] if same else value
+    changed = {path: value for path, value in have.items() if path in mutable}
+    if "pids_limit" not in applied:
+        changed.pop("pids_limit", None)
+    return found | changed
 
 
 def can_update(change: FieldChange, capabilities: Capabilities) -> bool:
