@@ -85,6 +85,7 @@ class NetworkRegistry:
         if not network.is_bridge:
             return
         try:
+            await self._room.expect(network)
             await self._infrastructure.open(network)
         except BaseException:
             self._catalog.remove(network)

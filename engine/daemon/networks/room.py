@@ -34,7 +34,7 @@ from engine.daemon.networks.endpoint import (
 from engine.daemon.networks.infrastructure import Infrastructure
 from engine.daemon.networks.kernel import reserve, wiring
 from engine.daemon.networks.kernel.netlink import NetlinkError
-from engine.daemon.networks.network import HOST_BINDING
+from engine.daemon.networks.network import HOST_BINDING, Network
 from engine.daemon.networks.ports import ANY4, PortRequest, requests_of
 from engine.daemon.networks.steward.client import Handle, StewardClient, StewardGone
 from engine.daemon.networks.steward.tenancy import NAMES_TCP, NAMES_UDP, PIDFD
@@ -99,6 +99,11 @@ class NetworkRoom:
             if network is not None and (bound := network.options.get(HOST_BINDING, "")) not in {"", ANY4}:
                 address = bound
         return requests_of(attachment.bindings, attachment.exposed, attachment.publish_all, address)
+
+    async def expect(self, network: Network) -> None:
+        """Containers will come into the network: have ready what takes time."""
+        if network.user_defined:
+            await self._steward.warm()
 
     # --- start and end of a container
     async def attach(self, attachment: Attachment, netns: Path) -> Attached:

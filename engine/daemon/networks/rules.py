@@ -142,10 +142,14 @@ def forward_elements(forwards: Sequence[Forward]) -> list[tuple[str, str]]:
     return elements
 
 
-def resolver_table(port: int) -> str:
-    """Inside a container: 127.0.0.11:53 leads to the steward's sockets, and port 53 stays free for the container."""
+def resolver_table(port: int, *, anew: bool = False) -> str:
+    """Inside a container: 127.0.0.11:53 leads to the steward's sockets, and port 53 stays free for the container.
+
+    Refused where the table exists, unless `anew`: taking one away waits 10 ms, so that isn't done for nothing.
+    """
+    before = "add table ip rorqual_names\ndelete table ip rorqual_names\n" if anew else ""
     return (
-        "add table ip rorqual_names\ndelete table ip rorqual_names\n"
+        f"{before}create table ip rorqual_names\n"
         "table ip rorqual_names {\n  chain output {\n"
         "    type nat hook output priority -100; policy accept;\n"
         f"    ip daddr 127.0.0.11 udp dport 53 dnat to 127.0.0.11:{port}\n"

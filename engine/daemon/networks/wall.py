@@ -23,6 +23,8 @@ class Wall:
         self._table = table
         self._bridges: dict[str, BridgeRules] = {}
         self._forwards: dict[str, Sequence[Forward]] = {}
+        # Commands that aren't in the kernel yet, in their order.
+        self._waiting: list[str] = []
         self._loaded = False
         self._turn = anyio.Lock()
 
@@ -35,45 +37,51 @@ class Wall:
                 await self._load()
 
     async def open_bridge(self, bridge: BridgeRules) -> None:
-        async with self._turn:
-            known = self._bridges.get(bridge.bridge)
-            if known == bridge and self._loaded:
-                return
-            self._bridges[bridge.bridge] = bridge
-            if known is not None:
-                await self._load()
-            else:
-                await self._change([("add", rules.bridge_elements(bridge))])
+        known = self._bridges.get(bridge.bridge)
+        self._bridges[bridge.bridge] = bridge
+        if known is not None and known != bridge:
+            self._queue("delete", rules.bridge_elements(known))
+        if known != bridge:
+            self._queue("add", rules.bridge_elements(bridge))
+        await self._flush()
 
     async def close_bridge(self, name: str) -> None:
-        async with self._turn:
-            known = self._bridges.pop(name, None)
-            if known is not None:
-                await self._change([("delete", rules.bridge_elements(known))])
+        known = self._bridges.pop(name, None)
+        if known is not None:
+            self._queue("delete", rules.bridge_elements(known))
+            await self._flush()
 
     async def publish(self, container: str, forwards: Sequence[Forward]) -> None:
         """The container's published ports are these, in one transaction; none takes them away."""
-        async with self._turn:
-            known = self._forwards.pop(container, ())
-            if forwards:
-                self._forwards[container] = forwards
-            old, new = rules.forward_elements(known), rules.forward_elements(forwards)
-            gone = [element for element in old if element not in new]
-            come = [element for element in new if element not in old]
-            if gone or come:
-                await self._change([("delete", gone), ("add", come)])
+        known = self._forwards.pop(container, ())
+        if forwards:
+            self._forwards[container] = forwards
+        old, new = rules.forward_elements(known), rules.forward_elements(forwards)
+        self._queue("delete", [element for element in old if element not in new])
+        self._queue("add", [element for element in new if element not in old])
+        if old != new:
+            await self._flush()
 
-    async def _change(self, parts: Iterable[tuple[str, list[tuple[str, str]]]]) -> None:
-        if not self._loaded:
-            await self._load()
-            return
-        commands = "\n".join(rules.change(self._table, verb, elements) for verb, elements in parts)
-        try:
-            await anyio.to_thread.run_sync(nft.run, commands + "\n")
-        except NftError:
-            await self._load()
+    def _queue(self, verb: str, elements: list[tuple[str, str]]) -> None:
+        if elements:
+            self._waiting.append(rules.change(self._table, verb, elements))
+
+    async def _flush(self) -> None:
+        """What waits goes in one transaction: taking an element away makes the kernel wait, once for all of them."""
+        async with self._turn:
+            commands, self._waiting = self._waiting, []
+            if not self._loaded:
+                await self._load()
+                return
+            if not commands:
+                return
+            try:
+                await anyio.to_thread.run_sync(nft.run, "\n".join(commands) + "\n")
+            except NftError:
+                await self._load()
 
     async def _load(self) -> None:
+        self._waiting = []
         forwards = [forward for found in self._forwards.values() for forward in found]
         await anyio.to_thread.run_sync(nft.run, rules.whole(self._table, self._bridges.values(), forwards))
         self._loaded = True

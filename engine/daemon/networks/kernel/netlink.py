@@ -14,7 +14,8 @@ from types import TracebackType
 
 REQUEST, ACK, REPLACE, EXCL, CREATE, DUMP = 0x1, 0x4, 0x100, 0x200, 0x400, 0x300
 ERROR, DONE = 2, 3
-RECEIVE_BYTES = 1 << 18
+RECEIVE_BYTES = 1 << 16
+TIMEOUT_SECONDS = 10
 HEADER = struct.Struct("=IHHII")
 ATTRIBUTE = struct.Struct("=HH")
 NESTED = 0x8000
@@ -52,7 +53,8 @@ class Netlink:
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
         self._socket.bind((0, 0))
-        self._socket.settimeout(10)
+        # A limit of the kernel's: Python's own would poll before each read.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", TIMEOUT_SECONDS, 0))
         self._number = 0
 
     def __enter__(self) -> Netlink:

@@ -148,7 +148,7 @@ def open_resolver(namespace: Path, port: int) -> tuple[socket.socket, socket.soc
                 udp.bind((RESOLVER, port))
                 tcp.bind((RESOLVER, udp.getsockname()[1]))
                 tcp.listen(128)
-                nft.run(resolver_table(udp.getsockname()[1]))
+                lead_to(udp.getsockname()[1])
                 return udp, tcp, udp.getsockname()[1]
             except OSError:
                 udp.close()
@@ -161,6 +161,13 @@ def open_resolver(namespace: Path, port: int) -> tuple[socket.socket, socket.soc
                 tcp.close()
                 raise
     raise AssertionError("the loop returns or raises")
+
+
+def lead_to(port: int) -> None:
+    try:
+        nft.run(resolver_table(port))
+    except nft.NftError:
+        nft.run(resolver_table(port, anew=True))
 
 
 def is_missing_bridge(error: NetlinkError) -> bool:

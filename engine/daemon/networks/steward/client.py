@@ -143,7 +143,6 @@ class StewardClient:
     async def _connect(self, *, start: bool) -> socket.socket:
         """To the one that runs; else to a new one. One of another format is ended first."""
         deadline = anyio.current_time() + START_SECONDS
-        started = False
         while True:
             peer = dial(self._folder / "steward.sock")
             if peer is not None:
@@ -152,9 +151,8 @@ class StewardClient:
                 await self._replace(peer)
             elif not start:
                 raise StewardGone("the name server's process is not there")
-            elif not started or (self._process is not None and self._process.poll() is not None):
+            elif not self._starting():
                 await anyio.to_thread.run_sync(self._spawn)
-                started = True
             if anyio.current_time() > deadline:
                 raise StewardGone(f"the name server's process did not start; see {self._folder}/steward.log")
             await anyio.sleep(0.005)
@@ -168,6 +166,14 @@ class StewardClient:
             except ProcessLookupError:
                 return
         await anyio.sleep(0.05)
+
+    def _starting(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    async def warm(self) -> None:
+        """Have it started, and don't wait for it: it takes longer than a container."""
+        if self._peer is None and not self._starting() and nobody_at(self._folder / "steward.sock"):
+            await anyio.to_thread.run_sync(self._spawn)
 
     def _spawn(self) -> None:
         """A session of its own, nothing of ours inherited: a daemon that ends takes nothing of it along."""
@@ -183,6 +189,14 @@ class StewardClient:
                 cwd="/",
                 start_new_session=True,
             )
+
+
+def nobody_at(path: Path) -> bool:
+    """Whether nobody listens there."""
+    peer = dial(path)
+    if peer is not None:
+        peer.close()
+    return peer is None
 
 
 def dial(path: Path) -> socket.socket | None:

@@ -14,7 +14,7 @@ OPCODE = 0x7800
 TTL_SECONDS = 600
 PLAIN_UDP_BYTES = 512
 HEADER = struct.Struct(">HHHHHH")
-ANSWER = struct.Struct(">HHHIH")
+ANSWER = struct.Struct(">HHIH")
 # A pointer to the question's name, which stands right after the header.
 SAME_NAME = b"\xc0\x0c"
 
