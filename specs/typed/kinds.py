@@ -252,6 +252,7 @@ def multi_options(node: Node) -> dict[str, list[str]]:
     return {
         name: [printed(each.value) for each in (item.value if type(item.value) is list else [item])]
         for name, item in sorted(node.value.items())
+        if item.value != []
     }
 
 
