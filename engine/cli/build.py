@@ -37,7 +37,7 @@ def build(
     ] = False,
 ) -> None:
     """Build the services' images. Example: rorqual build --pull web"""
-    loaded = load_project(project)
+    loaded = load_project(project, tuple(services or ()), only_services=False)
     shown = replace(engine, progress="quiet") if quiet else engine
     changes: dict[str, Any] = {}
     if provenance is not None:

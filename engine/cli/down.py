@@ -9,7 +9,9 @@ import typer
 
 from engine.cli.connection import connected
 from engine.cli.converge import convergence
+from engine.cli.labelled import labelled_convergence
 from engine.cli.lifecycle import Grace
+from engine.cli.members import name_alone
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
 from engine.cli.project import load_project
 from engine.plan.down import DownOptions, make_down_plan
@@ -32,12 +34,17 @@ def down(
     """Stop and remove containers and networks; volumes only with -v. Example: rorqual down -v"""
     if rmi not in {None, "local", "all"}:
         raise typer.BadParameter(f'--rmi takes local or all, not "{rmi}"')
-    loaded = load_project(project)
+    # only the file says which images are whose
+    name = None if rmi else name_alone(project)
+    loaded = None if name else load_project(project)
 
     async def run() -> int:
         async with connected(engine, announce=True) as client:
-            work = convergence(client, loaded, project, engine)
-            observed = await work.observe()
+            if loaded is None:
+                work, observed = await labelled_convergence(client, name or "", project, engine)
+            else:
+                work = convergence(client, loaded, project, engine)
+                observed = await work.observe()
             options = DownOptions(tuple(services or ()), volumes, rmi, remove_orphans, timeout, work.separator)
             plan = make_down_plan(work.project.name, work.project, observed, options)
             left = [] if remove_orphans or services else orphans(work.project, observed)

@@ -10,6 +10,8 @@ import typer
 
 from engine.cli.connection import connected
 from engine.cli.converge import convergence
+from engine.cli.labelled import labelled_convergence
+from engine.cli.members import name_alone
 from engine.cli.options import EngineOptions, ProjectOptions
 from engine.cli.project import load_project
 from engine.plan.lifecycle import Lifecycle
@@ -29,14 +31,20 @@ def run_verb(
 ) -> None:
     """Plan `verb` over the services' containers and apply it; exit 1 when something failed.
 
+    With `-p` and no `-f` the containers' labels say what there is, and in which order.
     `must_exist` makes a named service without a container an error.
     """
-    loaded = load_project(project, tuple(services or ()), only_services=False)
+    name = name_alone(project)
+    loaded = None if name else load_project(project, tuple(services or ()), only_services=False)
 
     async def run() -> int:
         async with connected(engine, announce=True) as client:
-            work = convergence(client, loaded, project, engine)
-            life = Lifecycle(work.project, await work.observe(), tuple(services or ()))
+            if loaded is None:
+                work, observed = await labelled_convergence(client, name or "", project, engine)
+            else:
+                work = convergence(client, loaded, project, engine)
+                observed = await work.observe()
+            life = Lifecycle(work.project, observed, tuple(services or ()))
             missing = [key for key in life.keys if not life.containers(key)]
             if must_exist and missing and (services or len(missing) == len(life.keys)):
                 names = ", ".join(missing)

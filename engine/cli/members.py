@@ -36,23 +36,28 @@ class Named:
                 raise NotFound(f"no such service: {service}")
 
 
+def name_alone(options: ProjectOptions) -> str | None:
+    """The name that `-p` gives where no file is named: then none is read, as in Compose."""
+    return options.project_name.lower() if options.project_name and not options.file else None
+
+
 def named_project(options: ProjectOptions) -> Named:
-    """The project that the options mean. With `-p` and no `-f` no file is read, as in Compose.
+    """The project that the options mean.
 
     A file that can't be read is no matter where COMPOSE_PROJECT_NAME says which project it is.
     """
-    if options.project_name and not options.file:
-        return Named(options.project_name.lower())
+    if (name := name_alone(options)) is not None:
+        return Named(name)
     # late: the language is needed only where a file says the name
     from engine.cli.project import load_project
 
     try:
         loaded = load_project(options)
     except (SpecInvalid, EngineError, OSError):
-        name = os.environ.get("COMPOSE_PROJECT_NAME")
-        if not name:
+        known = os.environ.get("COMPOSE_PROJECT_NAME")
+        if not known:
             raise
-        return Named(name.lower())
+        return Named(known.lower())
     # the plain values: building the models would cost more than everything else that `ps` does
     values = loaded.values or {}
     return Named(values["name"], frozenset([*values.get("services", ()), *values.get("disabled_services", ())]))

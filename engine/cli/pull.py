@@ -36,7 +36,7 @@ def pull(
     """Pull the services' images. Example: rorqual pull --policy missing"""
     if policy not in {None, "missing", "always"}:
         raise typer.BadParameter(f'--policy takes missing or always, not "{policy}"')
-    loaded = load_project(project)
+    loaded = load_project(project, tuple(services or ()), only_services=False)
     shown = replace(engine, progress="quiet") if quiet else engine
 
     async def run() -> int:

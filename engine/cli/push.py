@@ -30,7 +30,7 @@ def push(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Without progress")] = False,
 ) -> None:
     """Push the services' images. Example: rorqual push web"""
-    loaded = load_project(project)
+    loaded = load_project(project, tuple(services or ()), only_services=False)
     shown = replace(engine, progress="quiet") if quiet else engine
 
     async def run() -> int:

@@ -65,7 +65,7 @@ def run(
     """Run one command in a new container of a service. Example: rorqual run --rm web sh"""
     if pull not in {None, "always", "missing", "never", "policy"}:
         raise typer.BadParameter(f'--pull takes always, missing or never, not "{pull}"')
-    loaded = load_project(project)
+    loaded = load_project(project, (service,), only_services=False)
     assert loaded.project is not None
     separator, slug = "_" if project.compatibility else "-", secrets.token_hex(6)
     wanted = OneOff(

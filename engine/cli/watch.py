@@ -30,7 +30,7 @@ def watch(
     quiet: Annotated[bool, typer.Option("--quiet", help="Without the build's output")] = False,
 ) -> None:
     """Sync, rebuild or restart as files change (develop.watch). Example: rorqual watch web"""
-    loaded = load_project(project)
+    loaded = load_project(project, tuple(services or ()), only_services=False)
 
     async def run() -> int:
         async with connected(engine, announce=True) as client:
