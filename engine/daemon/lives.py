@@ -16,6 +16,7 @@ import anyio
 
 from engine.api.errors import Conflict
 from engine.daemon.protocols import Places, Users
+from engine.daemon.runtime.hall import settle_run_folder
 from engine.http.server import Exchange, Handler
 from engine.kit.clock import Clock
 
@@ -33,6 +34,7 @@ def sole_owner(places: Places) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Conflict(f"another daemon works in {places.root}; stop it, or choose another --root") from None
+        settle_run_folder(places.run)
         told = places.run / "daemon.json"
         told.write_text(json.dumps({"pid": os.getpid(), "root": str(places.root), "socket": str(places.socket)}))
         try:

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import signal
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -241,7 +242,7 @@ class Lifecycle:
                     except Conflict:
                         continue  # another container has borrowed it
         await rooms.snapshots.remove(entry.id)
-        await anyio.to_thread.run_sync(lambda: shutil.rmtree(rooms.files_of(entry.id), ignore_errors=True))
+        await anyio.to_thread.run_sync(remove_folders, rooms.home_of(entry.id), rooms.files_of(entry.id))
         rooms.shelf.drop(entry)
         waiting, entry.waiting = entry.waiting, []
         for give in waiting:
@@ -255,6 +256,11 @@ class Lifecycle:
         must_run(entry.phase, entry.id, "resize")
         self._rooms.runtime.resize(entry.id, height=height, width=width)
         self._rooms.tell(entry, "resize", {"height": str(height), "width": str(width)})
+
+
+def remove_folders(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def happens(wait: Any, seconds: float | None) -> bool:

@@ -115,7 +115,8 @@ class Recovery:
                 entry.container.phase = Phase.EXITED
                 with contextlib.suppress(EngineError, OSError):
                     await self._lifecycle.remove(entry, force=True, volumes=False)
-        await anyio.to_thread.run_sync(sweep_files, rooms.folder, known)
+        for folder in (rooms.folder, rooms.run):
+            await anyio.to_thread.run_sync(sweep_files, folder, known)
 
 
 def policy_of(entry: Entry) -> str:

@@ -261,6 +261,7 @@ async def open_containers(
         clock=clock,
         host=read_host(cgroups.version(), cgroups.hierarchies().keys()),
         folder=places.root / "containers",
+        run=places.run / "files",
     )
     rooms.runtime.open()
     rooms.folder.mkdir(parents=True, exist_ok=True, mode=0o710)

@@ -29,14 +29,19 @@ class Rooms:
     shelf: Shelf
     clock: Clock
     host: Host
-    folder: Path  # of the containers' own files: <root>/containers
+    folder: Path  # of the containers' logs: <root>/containers
+    run: Path  # of what is made anew at each start: <run>/files
 
     def now(self) -> int:
         """Nanoseconds since the epoch."""
         return int(self.clock.now() * 1e9)
 
-    def files_of(self, id: str) -> Path:
+    def home_of(self, id: str) -> Path:
         return self.folder / id
+
+    def files_of(self, id: str) -> Path:
+        """Where its resolv.conf, hosts and hostname lie."""
+        return self.run / id
 
     def log_of(self, id: str) -> Path:
         return self.folder / id / "log"

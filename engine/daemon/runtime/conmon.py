@@ -24,7 +24,7 @@ from engine.daemon.protocols import RootMount
 from engine.daemon.runtime import attachment, cgroups, execution, monitor
 from engine.daemon.runtime.attachment import Attachment
 from engine.daemon.runtime.execution import Execution
-from engine.daemon.runtime.hall import in_hall, settle_bundles
+from engine.daemon.runtime.hall import in_hall
 from engine.daemon.runtime.monitor import Exit, Monitored
 from engine.daemon.runtime.processes import ended, names, parent_of, read_pid, send_signal
 from engine.daemon.runtime.programs import OciRuntime, choose_runtime, find_conmon, find_runtimes
@@ -69,8 +69,7 @@ class ConmonRuntime:
 
     def open(self) -> None:
         """Make the folders; once, before any other call."""
-        settle_bundles(self._bundles)
-        for folder in (self._state, self._execs):
+        for folder in (self._bundles, self._state, self._execs):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def bundle(self, id: str) -> Path:

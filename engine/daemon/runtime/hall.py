@@ -65,22 +65,27 @@ def hybrid() -> bool:
     return UNIFIED.is_dir() and not Path("/sys/fs/cgroup/cgroup.controllers").exists()
 
 
-def settle_bundles(folder: Path) -> None:
-    """Make `folder` a place where mounts stay private: a tmpfs of its own where the one it lies on is shared."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not shared(folder):
+def settle_run_folder(folder: Path) -> None:
+    """Make `folder` a tmpfs whose mounts stay private: one of its own where it lies on a disk or on a shared mount.
+
+    Bundles on a disk double the time of a start, and a root mounted in a shared place would show on the host.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+    kind, shared = mount_of(folder.resolve())
+    if kind == "tmpfs" and not shared:
         return
-    mount("rorqual", str(folder), "tmpfs", MS_NOSUID | MS_NODEV, "mode=700")
+    mount("rorqual", str(folder), "tmpfs", MS_NOSUID | MS_NODEV, "mode=711")
     mount("none", str(folder), "", MS_PRIVATE)
 
 
-def shared(path: Path) -> bool:
-    """Whether the mount that holds `path` hands new mounts on to others (mount_namespaces(7))."""
-    best, result = "", False
+def mount_of(path: Path) -> tuple[str, bool]:
+    """The file system that a path lies on, and whether its mount hands new mounts on (mount_namespaces(7))."""
+    best, result = "", ("", False)
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         words = line.split()
-        point = words[4]
-        inside = point == "/" or f"{path}/".startswith(f"{point}/")
-        if inside and len(point) >= len(best):
-            best, result = point, any(word.startswith("shared:") for word in words[6 : words.index("-")])
+        # Spaces in paths are written as \\040.
+        point = words[4].encode().decode("unicode_escape")
+        if (point == "/" or f"{path}/".startswith(f"{point}/")) and len(point) >= len(best):
+            end = words.index("-")
+            best, result = point, (words[end + 1], any(word.startswith("shared:") for word in words[6:end]))
     return result
