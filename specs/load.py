@@ -100,6 +100,11 @@ class Loaded:
     _project: Project | None = None
 
     @property
+    def name(self) -> str:
+        """The project's name; empty when the report failed."""
+        return str((self.values or {}).get("name", ""))
+
+    @property
     def project(self) -> Project | None:
         """The project as models; None when the report failed. Made at the first call."""
         if self._project is None and self.values is not None and not self.report.failed:

@@ -16,14 +16,22 @@ from engine.client.target import NoEngineFound, Target, resolve_target
 
 
 @asynccontextmanager
-async def connected(options: EngineOptions, *, announce: bool = False) -> AsyncIterator[Engine]:
+async def connected(
+    options: EngineOptions, *, announce: bool = False, project: str | None = None
+) -> AsyncIterator[Engine]:
     """The engine that the options, the environment and this machine point to (CLI.md, "Which engine").
 
-    `announce` writes its name to stderr, as converging commands do first. Naming an engine twice is a usage error.
+    `announce` is for commands that write: the engine's name goes to stderr first, and with `project` it must be clear
+    on which engine that project is. Naming an engine twice is a usage error.
     """
     if options.host is not None and options.context is not None:
         raise typer.BadParameter("--context and --host each name an engine; leave one out")
     target = target_of(options)
+    if project is not None and target.detected:
+        # late: only where nobody names an engine
+        from engine.cli.placement import detected_target
+
+        target = await detected_target(target, project, os.environ, writing=announce)
     async with open_client(target, os.environ) as engine:
         if announce and options.progress != "quiet":
             capabilities = await engine.capabilities()

@@ -30,9 +30,11 @@ from engine.plan.steps import BuildImage, Plan, PullImage, PushImage, ReplaceVol
 from engine.reconcile.contents import Sealer, read_contents, read_profiles, read_sealer, state_directory
 from engine.reconcile.observe import observe
 from engine.reconcile.outcome import Report
+from specs.check.capabilities import check_capabilities
 from specs.load import Loaded
 from specs.models import Project
-from specs.source import Span
+from specs.source import Report as Diagnostics
+from specs.source import Span, SpecInvalid
 
 if TYPE_CHECKING:
     from engine.builders.build import BuildOptions
@@ -110,6 +112,10 @@ class Convergence:
             return Report(plan)
         async with interruptible() as stopping:
             report = await self.carry_out(plan, stopping, build)
+        # late: an empty plan moves nothing
+        from engine.cli.placement import remember
+
+        await remember(self.engine, self.project.name, self.environment)
         if stopping.is_set():
             raise typer.Exit(130)
         return report
@@ -153,6 +159,28 @@ def convergence(
     assert loaded.project is not None
     separator = "_" if options.compatibility else "-"
     return Convergence(engine, loaded.project, loaded.span_of, engine_options, quiet, separator)
+
+
+async def honouring(
+    engine: Engine,
+    loaded: Loaded,
+    options: ProjectOptions,
+    engine_options: EngineOptions,
+    quiet: frozenset[str] = frozenset(),
+) -> Convergence:
+    """As convergence, each key that this engine can't honour being named first (with --strict: refused)."""
+    report = Diagnostics()
+    capabilities = await engine.capabilities()
+    assert loaded.root is not None
+    check_capabilities(loaded.root, capabilities.engine, report, strict=options.strict)
+    if report.failed:
+        raise SpecInvalid(report)
+    if len(report):
+        # late: most files have nothing that the engine can't honour
+        from engine.cli.render.diagnostics import render_text
+
+        print(render_text(report), file=sys.stderr)
+    return convergence(engine, loaded, options, engine_options, quiet)
 
 
 def no_spans(*path: str) -> Span | None:

@@ -10,7 +10,7 @@ import typer
 
 from engine.api.errors import EngineError
 from engine.cli.connection import connected
-from engine.cli.converge import convergence
+from engine.cli.converge import honouring
 from engine.cli.lifecycle import Services
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
 from engine.cli.project import load_project
@@ -36,8 +36,8 @@ def diff(
 
     async def run() -> Plan:
         loaded = load_project(project, options.services, only_services=False)
-        async with connected(engine) as client:
-            work = convergence(client, loaded, project, engine)
+        async with connected(engine, project=loaded.name) as client:
+            work = await honouring(client, loaded, project, engine)
             return work.plan(options, await work.observe())
 
     try:

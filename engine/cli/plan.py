@@ -12,7 +12,7 @@ import anyio
 import typer
 
 from engine.cli.connection import connected
-from engine.cli.converge import convergence
+from engine.cli.converge import honouring
 from engine.cli.lifecycle import Services
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
 from engine.cli.project import load_project
@@ -72,8 +72,8 @@ def plan(
     loaded = load_project(project, options.services, only_services=False)
 
     async def run() -> Plan:
-        async with connected(engine) as client:
-            work = convergence(client, loaded, project, engine)
+        async with connected(engine, project=loaded.name) as client:
+            work = await honouring(client, loaded, project, engine)
             found = work.plan(options, await work.observe())
             if out is not None:
                 write_plan(out, work.project, replace(options, separator=work.separator), found)

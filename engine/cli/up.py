@@ -9,7 +9,7 @@ import anyio
 import typer
 
 from engine.cli.connection import connected
-from engine.cli.converge import convergence
+from engine.cli.converge import honouring
 from engine.cli.lifecycle import Grace, Services
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
 from engine.cli.project import load_project
@@ -157,8 +157,8 @@ def stay_and_exit(
     loaded = load_project(project, options.services, only_services=False)
 
     async def run() -> int:
-        async with connected(engine, announce=True) as client:
-            work = convergence(client, loaded, project, engine, quiet)
+        async with connected(engine, announce=True, project=loaded.name) as client:
+            work = await honouring(client, loaded, project, engine, quiet)
             return await Attached(work, options, shown).run(yes=yes)
 
     raise typer.Exit(anyio.run(run))
@@ -178,8 +178,8 @@ def converge_and_exit(
     loaded = load_project(project, options.services, only_services=False)
 
     async def run() -> int:
-        async with connected(engine, announce=True) as client:
-            work = convergence(client, loaded, project, engine, quiet)
+        async with connected(engine, announce=True, project=loaded.name) as client:
+            work = await honouring(client, loaded, project, engine, quiet)
             report = await work.converge(options, yes=yes)
             if report.ok and wait and not engine.dry_run:
                 keys = select(work.project, options.services, deps=options.deps)

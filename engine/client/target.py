@@ -14,6 +14,7 @@ from engine.api.errors import InvalidArgument, Unavailable
 from engine.credentials.config import ConfigFile, CredentialsFault, config_folder
 from engine.credentials.contexts import ContextStore
 
+FOUND = "found: "
 SCHEMES = ("unix", "tcp", "ssh")
 
 
@@ -36,6 +37,11 @@ class Target:
     address: str
     chosen_by: str
     tls: Tls | None = None
+
+    @property
+    def detected(self) -> bool:
+        """Whether nobody named it: it was found on this machine."""
+        return self.chosen_by.startswith(FOUND)
 
     @property
     def url(self) -> SplitResult:
@@ -156,7 +162,7 @@ def reachable_targets(environment: Mapping[str, str]) -> Iterator[Target]:
     """The engines on this machine whose sockets take a connection, in the order of preference."""
     for path, kind in sockets(environment):
         if refusal(path) is None:
-            yield Target(f"unix://{path}", f"found: {kind}")
+            yield Target(f"unix://{path}", f"{FOUND}{kind}")
     named = environment.get("CONTAINER_HOST", "")
     if named and not named.startswith("unix://"):
         yield from_host(named, "CONTAINER_HOST", environment)
