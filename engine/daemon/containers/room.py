@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from engine.api.containers import ContainerInspect, ContainersPruned, ContainerSummary
@@ -30,6 +31,7 @@ from engine.daemon.containers.record import Container
 from engine.daemon.containers.recovery import Recovery
 from engine.daemon.containers.rooms import Rooms
 from engine.daemon.containers.shelf import Entry, Shelf
+from engine.daemon.containers.sources import write_files
 from engine.daemon.containers.stats import Stats
 from engine.daemon.containers.supervision import Supervision
 from engine.daemon.containers.views import Surroundings, inspect_view, summary_view
@@ -224,6 +226,7 @@ class ContainerRoom:
                 found.endpoints = before
                 raise
             self.shelf.save(entry)
+            await self._renew_files(entry)
 
     async def disconnect_network(self, network: str, container: str, *, force: bool) -> None:
         rooms = self.rooms
@@ -233,6 +236,13 @@ class ContainerRoom:
             await rooms.networks.disconnect(network, entry.id, force=force)
             entry.container.endpoints.pop(name or network, None)
             self.shelf.save(entry)
+            await self._renew_files(entry)
+
+    async def _renew_files(self, entry: Entry) -> None:
+        """resolv.conf and hosts of a running container follow its networks."""
+        attached = self.rooms.networks.attached(entry.id)
+        if attached is not None:
+            await anyio.to_thread.run_sync(write_files, self.rooms.files_of(entry.id), dict(attached.files))
 
 
 @asynccontextmanager

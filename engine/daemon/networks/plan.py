@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from engine.api.errors import Forbidden
+from engine.api.errors import Forbidden, InvalidArgument
 from engine.api.networks import EndpointSettings
 from engine.daemon.networks.catalog import Catalog
 from engine.daemon.networks.endpoint import (
@@ -27,6 +27,7 @@ from engine.daemon.networks.network import INTERFACE_PREFIX, Network
 from engine.daemon.protocols import Attachment
 
 INTERFACE_NAME = "com.docker.network.endpoint.ifname"
+HOST_STAYS = "container cannot be disconnected from host network or connected to host network"
 EPHEMERAL_FIRST, EPHEMERAL_COUNT = 33000, 27000
 
 
@@ -66,6 +67,25 @@ def plan_one(
         number = EPHEMERAL_FIRST + int.from_bytes(random(4), "big") % EPHEMERAL_COUNT
         after = replace(after, resolver_port=number)
     return after
+
+
+def check_company(catalog: Catalog, attachment: Attachment, joining: Network) -> None:
+    """Which networks go together, in Docker's words. Raises InvalidArgument."""
+    if joining.driver == "host":
+        raise InvalidArgument(HOST_STAYS)
+    others = [catalog.find(reference) for reference in attachment.endpoints]
+    for other in others:
+        if other is None or other.id == joining.id:
+            continue
+        if other.driver == "host":
+            raise InvalidArgument(
+                "container sharing network namespace with another container or host "
+                "cannot be connected to any other network"
+            )
+        if "null" in {other.driver, joining.driver}:
+            raise InvalidArgument(
+                "container cannot be connected to multiple networks with one of the networks in private (none) mode"
+            )
 
 
 def plan_endpoint(

@@ -18,7 +18,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from engine.api.errors import EngineError, NotFound, SystemFailure
+from engine.api.errors import EngineError, InvalidArgument, NotFound, SystemFailure
 from engine.api.networks import EndpointSettings
 from engine.daemon.networks import plan
 from engine.daemon.networks.catalog import Catalog
@@ -225,13 +225,15 @@ class NetworkRoom:
 
     # --- changes of a running container
     async def connect(self, network: str, attachment: Attachment, netns: Path | None) -> EndpointSettings:
-        settings = attachment.endpoints.get(network) or {}
-        check_settings(self.catalog.get(network), settings)
+        found = self.catalog.get(network)
+        settings = next((attachment.endpoints[key] for key in (network, found.name) if key in attachment.endpoints), {})
+        settings = settings or {}
+        check_settings(found, settings)
+        plan.check_company(self.catalog, attachment, found)
         before = self._placements.get(attachment.container)
         if netns is None or before is None:
-            found = self.catalog.get(network)
             return settings_of(Endpoint("", found.id, found.name, settings))
-        after = plan.plan_one(self.catalog, before, network, settings, os.urandom)
+        after = plan.plan_one(self.catalog, before, found.id, settings, os.urandom)
         endpoint = after.endpoints[-1]
         try:
             self._keep(self._surroundings.with_files(after))
@@ -263,6 +265,8 @@ class NetworkRoom:
 
     async def disconnect(self, network: str, container: str, *, force: bool = False) -> None:
         found = self.catalog.get(network)
+        if found.driver == "host":
+            raise InvalidArgument(plan.HOST_STAYS)
         before = self._placements.get(container)
         endpoint = before.in_network(found.id) if before is not None else None
         if before is None or endpoint is None:
