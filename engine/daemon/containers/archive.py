@@ -102,6 +102,7 @@ class Archives:
         """What lies there and the tar of it, whose names begin with the path's last part."""
         async with self._root(entry, path) as root:
             found = await anyio.to_thread.run_sync(look, root, path, entry.container.name)
+            self._rooms.tell(entry, "archive-path", {"path": path})
             async with pieces_from_thread(lambda: tar_of(root, path)) as pieces:
                 yield found, pieces
 

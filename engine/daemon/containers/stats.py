@@ -89,7 +89,8 @@ class Stats:
 
     async def top(self, entry: Entry, arguments: str) -> Top:
         """The host's `ps`, of which the container's processes are shown. Raises InvalidArgument for its options."""
-        must_run(entry.phase, entry.id, "top") if not entry.phase.alive else None
+        if not entry.phase.alive:
+            must_run(entry.phase, entry.id, "top")
         program = shutil.which("ps")
         if program is None:
             raise SystemFailure("the program ps is not installed on this machine: install the package procps")
@@ -101,6 +102,7 @@ class Stats:
             raise InvalidArgument(f"ps: {error}") from None
         if done.code:
             raise InvalidArgument(f"ps: {done.stderr.decode(errors='replace').strip()}")
+        self._rooms.tell(entry, "top")
         return parse_ps(done.stdout.decode(errors="replace"), members)
 
 

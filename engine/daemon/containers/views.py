@@ -81,11 +81,7 @@ def state_view(container: Container) -> ContainerState:
         "ExitCode": container.exit_code,
         "Error": container.error,
         "StartedAt": rfc3339(container.started),
-        "FinishedAt": rfc3339(
-            0
-            if phase.alive and container.finished < container.started and not container.restarts
-            else container.finished
-        ),
+        "FinishedAt": rfc3339(container.finished),
     }
     if container.health is not None:
         made["Health"] = health_view(container)
