@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -58,8 +58,7 @@ class Convergence:
 
     def completed(self, options: PlanOptions) -> PlanOptions:
         """The options with what this machine adds to them: time, contents, seal, names."""
-        return replace(
-            options,
+        return options._replace(
             separator=self.separator,
             now=time.time(),
             contents=read_contents(self.project, self.sealer),
@@ -82,10 +81,10 @@ class Convergence:
         consent(plan, yes=yes)
         images = tuple(s for s in plan.steps if isinstance(s.action, PullImage | BuildImage | PushImage))
         if images and observed.containers and not self.engine_options.dry_run:
-            report = await self.apply(replace(plan, steps=images), build)
+            report = await self.apply(plan._replace(steps=images), build)
             if not report.ok:
                 return report
-            plan = self.plan(replace(options, images_settled=True), await self.observe())
+            plan = self.plan(options._replace(images_settled=True), await self.observe())
         return await self.apply(plan, build)
 
     async def wait(self, keys: Iterable[str], timeout_seconds: float | None) -> Report:

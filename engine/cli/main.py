@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -174,6 +175,9 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line; return its exit code (CLI.md, exit codes)."""
     name, words = hoist(arguments)
     app = make_app(name if name in COMMANDS else None)
+    # what was imported stays to the end: the collector need never look at it again (entry.py)
+    gc.freeze()
+    gc.enable()
     try:
         result = typer.main.get_command(app).main(args=words, prog_name="rorqual", standalone_mode=False)
         return result if isinstance(result, int) else 0

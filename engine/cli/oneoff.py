@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -142,20 +142,20 @@ def parsed(parse: Callable[[Node], T], text: str, flag: str) -> T:
 
 def beside(observed: Observed, service: str) -> Observed:
     """What stands, without the service's own containers: the run is none of their replicas."""
-    return replace(observed, containers=tuple(c for c in observed.containers if c.service != service or c.oneoff))
+    return observed._replace(containers=tuple(c for c in observed.containers if c.service != service or c.oneoff))
 
 
 def oneoff_plan(plan: Plan, run: OneOff) -> Plan:
     """The plan with the run's container labelled as what it is, and created only: its start is the caller's."""
-    return replace(plan, steps=tuple(changed(step, run) for step in plan.steps))
+    return plan._replace(steps=tuple(changed(step, run) for step in plan.steps))
 
 
 def changed(step: Step, run: OneOff) -> Step:
     action = step.action
     if not isinstance(action, CreateContainer) or step.address.name != run.service:
         return step
-    return replace(
-        step, action=CreateContainer(desired_run(action.desired, run), start=False), because="run asks for it"
+    return step._replace(
+        action=CreateContainer(desired_run(action.desired, run), start=False), because="run asks for it"
     )
 
 
@@ -166,7 +166,7 @@ def desired_run(desired: DesiredContainer, run: OneOff) -> DesiredContainer:
         networks = body["NetworkingConfig"]["EndpointsConfig"]
         endpoints = {name: {**settings, "Aliases": []} for name, settings in networks.items()}
         body["NetworkingConfig"] = {"EndpointsConfig": endpoints}
-    return replace(desired, body=body, labels={**desired.labels, ONEOFF: "True", SLUG: run.slug})
+    return desired._replace(body=body, labels={**desired.labels, ONEOFF: "True", SLUG: run.slug})
 
 
 def environment_of(files: Iterable[str], entries: Iterable[str]) -> dict[str, str | None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -76,7 +75,7 @@ def plan(
             work = await honouring(client, loaded, project, engine)
             found = work.plan(options, await work.observe())
             if out is not None:
-                write_plan(out, work.project, replace(options, separator=work.separator), found)
+                write_plan(out, work.project, options._replace(separator=work.separator), found)
             return found
 
     found = anyio.run(run)

@@ -139,9 +139,9 @@ async def prepare(work: Convergence, options: PlanOptions, wanted: OneOff) -> bo
     plan = work.plan(options, beside(await work.observe(), wanted.service))
     images = tuple(s for s in plan.steps if isinstance(s.action, PullImage | BuildImage | PushImage))
     if images and not work.engine_options.dry_run:
-        if not (await work.apply(replace(plan, steps=images, warnings=()))).ok:
+        if not (await work.apply(plan._replace(steps=images, warnings=()))).ok:
             return False
-        settled = replace(options, images_settled=True)
+        settled = options._replace(images_settled=True)
         plan = work.plan(settled, beside(await work.observe(), wanted.service))
     return (await work.apply(oneoff_plan(plan, wanted))).ok
 

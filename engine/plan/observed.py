@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.api.capabilities import Capabilities
+from engine.plan.desired import NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class LiveContainer:
+class LiveContainer(NamedTuple):
     """One container of the project: the answer of its inspect, with the names that plans use at hand."""
 
     id: str
@@ -19,7 +18,7 @@ class LiveContainer:
     number: int
     oneoff: bool
     state: str
-    inspect: Mapping[str, Any] = field(repr=False)
+    inspect: Mapping[str, Any]
 
     @property
     def running(self) -> bool:
@@ -40,8 +39,7 @@ class LiveContainer:
         return self.inspect["Config"].get("Labels") or {}
 
 
-@dataclass(frozen=True, slots=True)
-class EngineIdentity:
+class EngineIdentity(NamedTuple):
     """Which engine this is: its id, the address that reached it, the API version agreed on."""
 
     id: str
@@ -49,8 +47,7 @@ class EngineIdentity:
     api_version: str
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(NamedTuple):
     """`images` maps a reference or id to its inspect, or to None where the engine doesn't have it.
 
     `networks` and `volumes` hold the project's own and those that it names, by their names on the engine.
@@ -59,9 +56,9 @@ class Observed:
     engine: EngineIdentity
     capabilities: Capabilities
     containers: tuple[LiveContainer, ...] = ()
-    networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    volumes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    images: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    networks: Mapping[str, Mapping[str, Any]] = NOTHING
+    volumes: Mapping[str, Mapping[str, Any]] = NOTHING
+    images: Mapping[str, Mapping[str, Any] | None] = NOTHING
 
     def name_of(self, container: str) -> str:
         """The name of the project's container with this id; other ids and names stay as they are."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from engine.plan.desired import NOTHING
 
 
 def unsealed(value: str) -> str:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class PlanOptions:
+class PlanOptions(NamedTuple):
     """`services` empty means all of the project. `pull` overrides every pull policy, `scale` the replicas.
 
     `seal` makes the digest under which a sensitive value is recorded; `contents` maps the host path of a config, a
@@ -21,7 +22,7 @@ class PlanOptions:
     """
 
     services: tuple[str, ...] = ()
-    scale: Mapping[str, int] = field(default_factory=dict)
+    scale: Mapping[str, int] = NOTHING
     deps: bool = True
     start: bool = True
     build: bool | None = None
@@ -36,6 +37,6 @@ class PlanOptions:
     images_settled: bool = False
     separator: str = "-"
     now: float = 0.0
-    contents: Mapping[str, str | None] = field(default_factory=dict)
-    profiles: Mapping[str, str] = field(default_factory=dict)
+    contents: Mapping[str, str | None] = NOTHING
+    profiles: Mapping[str, str] = NOTHING
     seal: Callable[[str], str] = unsealed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.graph.address import Address, Kind
@@ -247,7 +247,7 @@ class ServicePlanner:
         asked = limits.limits if limits else None
         words: Mapping[str, Any] = {"mem_limit": "memory", "cpus": "cpus", "pids_limit": "pids"}
         return [
-            replace(c, path=f"deploy.resources.limits.{words[c.path]}")
+            c._replace(path=f"deploy.resources.limits.{words[c.path]}")
             if c.path in words and asked is not None and getattr(asked, words[c.path]) is not None
             else c
             for c in changes
@@ -297,4 +297,4 @@ def carry_volumes(desired: DesiredContainer, live: LiveContainer) -> DesiredCont
     binds = [*host.get("Binds", ()), *(f"{name}:{target}" for target, name in sorted(carried.items()))]
     left: dict[str, Any] = {t: {} for t in desired.body.get("Volumes") or () if t not in carried}
     body = {k: v for k, v in desired.body.items() if k != "Volumes"} | ({"Volumes": left} if left else {})
-    return replace(desired, body=body | {"HostConfig": {**host, "Binds": binds}})
+    return desired._replace(body=body | {"HostConfig": {**host, "Binds": binds}})

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from engine.graph.address import Address
 from engine.plan.desired import DesiredContainer, DesiredNetwork, DesiredVolume, Hook
@@ -13,8 +12,7 @@ from engine.plan.observed import EngineIdentity
 from specs.source import Diagnostic
 
 
-@dataclass(frozen=True, slots=True)
-class FieldChange:
+class FieldChange(NamedTuple):
     """One field that differs, named as the spec names it; a value that is unset is None."""
 
     path: str
@@ -23,14 +21,12 @@ class FieldChange:
     sensitive: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PullImage:
+class PullImage(NamedTuple):
     reference: str
     platform: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class BuildImage:
+class BuildImage(NamedTuple):
     """`name` is an entry of `images:`, or with `service` a service with a `build:` of its own."""
 
     name: str
@@ -38,60 +34,50 @@ class BuildImage:
     service: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PushImage:
+class PushImage(NamedTuple):
     reference: str
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveImage:
+class RemoveImage(NamedTuple):
     reference: str
 
 
-@dataclass(frozen=True, slots=True)
-class CreateNetwork:
+class CreateNetwork(NamedTuple):
     desired: DesiredNetwork
 
 
-@dataclass(frozen=True, slots=True)
-class ReplaceNetwork:
+class ReplaceNetwork(NamedTuple):
     """Disconnect what is attached, remove, create again; containers are replaced by steps of their own."""
 
     id: str
     desired: DesiredNetwork
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveNetwork:
+class RemoveNetwork(NamedTuple):
     id: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class CreateVolume:
+class CreateVolume(NamedTuple):
     desired: DesiredVolume
 
 
-@dataclass(frozen=True, slots=True)
-class ReplaceVolume:
+class ReplaceVolume(NamedTuple):
     """Remove with its data, create again: never without the user's consent (CLI.md, "Asking")."""
 
     desired: DesiredVolume
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveVolume:
+class RemoveVolume(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class CreateContainer:
+class CreateContainer(NamedTuple):
     desired: DesiredContainer
     start: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ReplaceContainer:
+class ReplaceContainer(NamedTuple):
     """Create beside the old one, stop and remove the old one, take its name, start."""
 
     id: str
@@ -100,68 +86,57 @@ class ReplaceContainer:
     stop_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateContainer:
+class UpdateContainer(NamedTuple):
     """Change in place what the engine can change: resources and restart policy (`POST /containers/{id}/update`)."""
 
     id: str
     body: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class RenameContainer:
+class RenameContainer(NamedTuple):
     id: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectNetwork:
+class ConnectNetwork(NamedTuple):
     id: str
     network: str
     endpoint: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class DisconnectNetwork:
+class DisconnectNetwork(NamedTuple):
     id: str
     network: str
 
 
-@dataclass(frozen=True, slots=True)
-class StartContainer:
+class StartContainer(NamedTuple):
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class RestartContainer:
+class RestartContainer(NamedTuple):
     id: str
     stop_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StopContainer:
+class StopContainer(NamedTuple):
     id: str
     stop_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KillContainer:
+class KillContainer(NamedTuple):
     id: str
     signal: str = "SIGKILL"
 
 
-@dataclass(frozen=True, slots=True)
-class PauseContainer:
+class PauseContainer(NamedTuple):
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class UnpauseContainer:
+class UnpauseContainer(NamedTuple):
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveContainer:
+class RemoveContainer(NamedTuple):
     """Stop where it runs, and remove; `volumes` also takes its anonymous volumes."""
 
     id: str
@@ -169,16 +144,14 @@ class RemoveContainer:
     volumes: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RunHook:
+class RunHook(NamedTuple):
     """`container` is an id, or a name where the container doesn't exist yet when the plan is made."""
 
     container: str
     hook: Hook
 
 
-@dataclass(frozen=True, slots=True)
-class WaitFor:
+class WaitFor(NamedTuple):
     """Wait until a container is `started`, `healthy` or has `completed`; `required` False lets a failure pass."""
 
     container: str
@@ -245,8 +218,7 @@ WORDS: dict[type, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One effect on one object; `needs` are the ids of steps that must have succeeded before it starts."""
 
     id: int
@@ -261,14 +233,13 @@ class Step:
         return WORDS[type(self.action)]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """Steps in an order in which each comes after what it needs."""
 
     project: str
     engine: EngineIdentity
     steps: tuple[Step, ...] = ()
-    warnings: tuple[Diagnostic, ...] = field(default=())
+    warnings: tuple[Diagnostic, ...] = ()
 
     @property
     def empty(self) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def write_plan(path: Path, project: Project, options: PlanOptions, plan: Plan) -
         "format": FORMAT,
         "version": VERSION,
         "project": project.model_dump(mode="json", by_alias=True, exclude_unset=True),
-        "options": {k: plain(v) for k, v in asdict(options).items() if k not in READ_AGAIN},
+        "options": {k: plain(v) for k, v in options._asdict().items() if k not in READ_AGAIN},
         "plan": plan_document(plan),
     }
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -56,7 +57,9 @@ def write_plan(path: Path, project: Project, options: PlanOptions, plan: Plan) -
 
 
 def plain(value: Any) -> Any:
-    return sorted(value) if isinstance(value, frozenset) else value
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def read_plan(path: Path) -> SavedPlan:
@@ -68,14 +71,14 @@ def read_plan(path: Path) -> SavedPlan:
         if body["version"] != VERSION:
             raise InvalidArgument(f"{path} was written by another version of Rorqual: make the plan again")
         project = Project.model_validate(body["project"])
-        options = PlanOptions(**{f.name: kept(f.name, body["options"]) for f in stored_fields()})
+        options = PlanOptions(**{name: kept(name, body["options"]) for name in stored_fields()})
         return SavedPlan(project, options, body["plan"])
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidArgument(f"{path} is no saved plan (`rorqual plan --out FILE` writes one)") from error
 
 
-def stored_fields() -> list[Any]:
-    return [f for f in fields(PlanOptions) if f.name not in READ_AGAIN]
+def stored_fields() -> list[str]:
+    return [name for name in PlanOptions._fields if name not in READ_AGAIN]
 
 
 def kept(name: str, options: dict[str, Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from specs.models.construct import construct
 from specs.models.project import Project
 from specs.typed.kinds import EXTENSIONS
 
@@ -15,4 +16,4 @@ def make_project(values: dict[str, Any]) -> Project:
     """The whole project as models."""
     given = {key: values[key] for key in (*SECTIONS, *PLAIN) if key in values}
     given |= {"images": values.get("typed_images", {}), EXTENSIONS: values.get(EXTENSIONS, {})}
-    return Project.model_validate(given)
+    return construct(Project, given)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from specs.load import load
+from specs.models import Project
 from tests.specs.cases import Case, corpus
 from tests.specs.cases.conformance import conformance, mutations
 from tests.specs.oracle import BASE_ENVIRONMENT, Rates, Verdict, ask_oracle, canonical, compare, difference, folder_of
@@ -88,8 +89,10 @@ def test_the_corpus_is_of_both_kinds() -> None:
 
 
 def test_every_accepted_project_becomes_models() -> None:
-    """Models are built late, for the commands that converge; what `config` accepts they must hold."""
+    """Models are built late, for the commands that converge, and unvalidated: they must be what validation makes."""
     for case in (*sample(list(corpus()), SAMPLE), *conformance()):
         loaded = load(request_of(case.argv, {**BASE_ENVIRONMENT, **case.env}, folder_of(case)))
         if not loaded.report.failed:
             assert loaded.project is not None, case.id
+            dumped = loaded.project.model_dump(by_alias=True, exclude_unset=True)
+            assert Project.model_validate(dumped) == loaded.project, case.id

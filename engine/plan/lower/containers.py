@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.graph.address import Address, Kind
@@ -106,7 +106,7 @@ class Lowering:
                 sorted(f"{name}:{d.condition}:{str(bool(d.restart)).lower()}" for name, d in needs)
             ),
         }
-        return replace(desired, labels=labels)
+        return desired._replace(labels=labels)
 
     def host_config(self, service: Service, mounts: Mounts) -> dict[str, Any]:
         body = {
