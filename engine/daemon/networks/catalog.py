@@ -5,10 +5,12 @@ Names are not unique: what Docker calls ambiguous is ambiguous here. Called by `
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from engine.api.errors import Conflict, InvalidArgument, NotFound
+from engine.api.errors import Conflict, EngineError, Forbidden, InvalidArgument, NotFound
 from engine.daemon.networks.ipam import Address, Pool, Subnet, choose_subnet, default_subnets, gateway_of, read_address
 from engine.daemon.networks.network import (
     BRIDGE_NAME,
@@ -41,8 +43,11 @@ class Catalog:
         self._store = store
         self._networks: dict[str, Network] = {}
         self._pools: dict[str, list[Pool]] = {}
-        for record in store.list(KIND).values():
-            self._keep(network_of(record))
+        for id, record in store.list(KIND).items():
+            try:
+                self._keep(network_of(record))
+            except (KeyError, TypeError, ValueError, EngineError) as error:
+                print(f"rorqual: the record of network {id} means nothing: {error}", file=sys.stderr, flush=True)
 
     def _keep(self, network: Network) -> None:
         self._networks[network.id] = network
@@ -109,7 +114,9 @@ class Catalog:
             address = read_address(text, "address")
             for pool in self._pools.get(network.id, ()):
                 if address in pool.subnet:
-                    pool.allocate(address)
+                    # Two records of one address: a damaged one; the first keeps it.
+                    with contextlib.suppress(Forbidden):
+                        pool.allocate(address)
 
     def release(self, network: str, addresses: Iterable[str]) -> None:
         for text in addresses:

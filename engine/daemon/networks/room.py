@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,13 +34,12 @@ from engine.daemon.networks.kernel import reserve, wiring
 from engine.daemon.networks.kernel.netlink import NetlinkError
 from engine.daemon.networks.network import HOST_BINDING, Network
 from engine.daemon.networks.ports import ANY4, PortRequest, requests_of
-from engine.daemon.networks.steward.client import Handle, StewardClient, StewardGone
-from engine.daemon.networks.steward.tenancy import NAMES_TCP, NAMES_UDP, PIDFD
+from engine.daemon.networks.steward.client import Handle, StewardClient
+from engine.daemon.networks.stewardship import Stewardship, close_all, report
 from engine.daemon.networks.surroundings import Surroundings
 from engine.daemon.protocols import Attached, Attachment, Events
 from engine.kit.files import atomic_write
 
-PROCESS = re.compile(r"/proc/(\d+)/(?:task/\d+/)?ns/net")
 CLEAN_UP_SECONDS = 20.0
 
 
@@ -59,11 +56,11 @@ class NetworkRoom:
     ) -> None:
         self.catalog = catalog
         self._infrastructure = infrastructure
-        self._steward = steward
         self._events = events
         self._folder = folder
         self._placements: dict[str, Placement] = {}
         self._surroundings = Surroundings(catalog, self._placements)
+        self._stewardship = Stewardship(catalog, steward, self._placements)
 
     # --- looking
     def name_of(self, network: str) -> str | None:
@@ -103,7 +100,7 @@ class NetworkRoom:
     async def expect(self, network: Network) -> None:
         """Containers will come into the network: have ready what takes time."""
         if network.user_defined:
-            await self._steward.warm()
+            await self._stewardship.warm()
 
     # --- start and end of a container
     async def attach(self, attachment: Attachment, netns: Path) -> Attached:
@@ -118,7 +115,7 @@ class NetworkRoom:
             self._keep(placement)
             await self._wire(placement, placement.endpoints)
             await self._infrastructure.publish(placement)
-            await self._hand_over(placement, handles)
+            await self._serve(placement, handles)
         except BaseException as error:
             close_all(handles)
             with anyio.move_on_after(CLEAN_UP_SECONDS, shield=True):
@@ -170,27 +167,11 @@ class NetworkRoom:
                     raise
                 await anyio.to_thread.run_sync(wiring.unplug, [wire.link for wire in wires])
 
-    async def _hand_over(self, placement: Placement, handles: list[Handle]) -> None:
-        """The sockets become the steward's; `handles` is empty then. A dead steward is started and fed anew."""
-        if placement.resolver_port:
-            placement = await self._open_resolver(placement, handles)
-        if not handles:
-            return
-        given, handles[:] = [*handles, *pidfd_of(placement)], []
-        try:
-            await self._steward.put(plan.steward_record(self.catalog, placement), given)
-        except StewardGone:
-            await self.feed()
-
-    async def _open_resolver(self, placement: Placement, handles: list[Handle]) -> Placement:
-        udp, tcp, port = await anyio.to_thread.run_sync(
-            wiring.open_resolver, Path(placement.netns), placement.resolver_port
-        )
-        handles += [Handle(NAMES_UDP, udp.detach()), Handle(NAMES_TCP, tcp.detach())]
-        if port != placement.resolver_port:
-            placement = replace(placement, resolver_port=port)
-            self._keep(placement)
-        return placement
+    async def _serve(self, placement: Placement, handles: list[Handle]) -> None:
+        """Names and ports by the steward, which has the handles from here on."""
+        served = await self._stewardship.begin(placement, handles)
+        if served is not placement:
+            self._keep(served)
 
     async def detach(self, container: str) -> None:
         placement = self._placements.get(container)
@@ -214,11 +195,7 @@ class NetworkRoom:
         container = placement.container
         await self._infrastructure.unpublish(container)
         if placement.resolver_port or placement.published:
-            try:
-                await self._steward.drop(container)
-            except SystemFailure as error:
-                # `supervise` feeds a new one, which then knows nothing of this container.
-                report(f"{container}: {error.message}")
+            await self._stewardship.end(container)
         if self._placements.pop(container, None) is not None:
             plan.give_back(self.catalog, placement.endpoints)
         self._record(container).unlink(missing_ok=True)
@@ -226,8 +203,7 @@ class NetworkRoom:
     # --- changes of a running container
     async def connect(self, network: str, attachment: Attachment, netns: Path | None) -> EndpointSettings:
         found = self.catalog.get(network)
-        settings = next((attachment.endpoints[key] for key in (network, found.name) if key in attachment.endpoints), {})
-        settings = settings or {}
+        settings: EndpointSettings = attachment.endpoints.get(found.name) or attachment.endpoints.get(network) or {}
         check_settings(found, settings)
         plan.check_company(self.catalog, attachment, found)
         before = self._placements.get(attachment.container)
@@ -253,15 +229,11 @@ class NetworkRoom:
         """Rules and names after a change of networks."""
         await self._infrastructure.publish(after)
         if after.resolver_port and not before.resolver_port:
-            await self.feed_one(after)
-        elif after.resolver_port or after.published:
-            await self._rename(after)
-
-    async def _rename(self, placement: Placement) -> None:
-        try:
-            await self._steward.names(plan.steward_record(self.catalog, placement))
-        except StewardGone:
-            await self.feed()
+            served = await self._stewardship.begin_names(after)
+            if served is not after:
+                self._keep(served)
+        else:
+            await self._stewardship.change(after)
 
     async def disconnect(self, network: str, container: str, *, force: bool = False) -> None:
         found = self.catalog.get(network)
@@ -288,8 +260,7 @@ class NetworkRoom:
         if before is None:
             return
         self._keep(plan.renamed(self.catalog, before, name))
-        if before.resolver_port:
-            await self._rename(self._placements[container])
+        await self._stewardship.change(self._placements[container])
 
     # --- after a daemon's start, and while it runs
     async def recover(self, alive: Mapping[str, Path]) -> None:
@@ -308,62 +279,21 @@ class NetworkRoom:
                 if network is not None:
                     self.catalog.claim(network, endpoint.addresses)
         await self._infrastructure.restore(self._placements.values())
-        if self._needing() or self._steward.left_behind():
-            await self.feed()
-
-    def _needing(self) -> list[Placement]:
-        return [one for one in self._placements.values() if one.resolver_port or one.published]
-
-    async def feed(self) -> None:
-        """Give the steward everything that it lacks, and take from it what is no more."""
-        held = await self._steward.held()
-        for container in held - self._placements.keys():
-            await self._steward.drop(container)
-        for placement in self._needing():
-            if placement.container not in held:
-                await self.feed_one(placement)
-
-    async def feed_one(self, placement: Placement) -> None:
-        """The sockets of one container, opened anew, and handed over. A port that was lost meanwhile is said."""
-        handles: list[Handle] = []
-        try:
-            for published in placement.published:
-                request = PortRequest(
-                    published.port,
-                    published.protocol,
-                    (published.address,),
-                    published.host_port,
-                    published.host_port,
-                )
-                try:
-                    [(_, bound)] = reserve.reserve_one(request)
-                    handles.append(Handle(published.protocol, bound.detach(), placement.target(), published.port))
-                except SystemFailure as error:
-                    report(f"{placement.attachment.name}: {error.message}")
-            if placement.resolver_port:
-                placement = await self._open_resolver(placement, handles)
-            given, handles = [*handles, *pidfd_of(placement)], []
-            await self._steward.put(plan.steward_record(self.catalog, placement), given)
-        except OSError as error:
-            # Its namespace is gone: it is about to be detached.
-            report(f"{placement.attachment.name}: no name server: {error}")
-        finally:
-            close_all(handles)
+        await self._stewardship.recover()
 
     async def supervise(self, *, every_seconds: float = 1.0) -> None:
         """A dead steward is replaced, a flushed firewall comes back. Runs until cancelled."""
         while True:
             await anyio.sleep(every_seconds)
             try:
-                if self._needing() and self._steward.hung_up():
-                    await self.feed()
+                await self._stewardship.look()
                 await self._infrastructure.mend()
             except (EngineError, OSError) as error:
                 report(str(error))
 
     async def close(self) -> None:
         """The daemon ends; links, rules and the steward stay for the containers that run."""
-        self._steward.close()
+        self._stewardship.close()
 
     def _publish_event(self, action: str, endpoint: Endpoint, container: str) -> None:
         network = self.catalog.find(endpoint.network)
@@ -381,23 +311,6 @@ def gateways_of(placement: Placement) -> list[wiring.Gateway]:
     return found
 
 
-def pidfd_of(placement: Placement) -> list[Handle]:
-    """The container's process, if its namespace's path names one: the steward then knows its end by itself."""
-    named = PROCESS.fullmatch(placement.netns)
-    if named is None:
-        return []
-    try:
-        return [Handle(PIDFD, os.pidfd_open(int(named[1])))]
-    except OSError:
-        return []
-
-
-def close_all(handles: list[Handle]) -> None:
-    for handle in handles:
-        os.close(handle.fd)
-    handles.clear()
-
-
 def read_record(path: Path) -> Placement | None:
     try:
         return placement_of(json.loads(path.read_bytes()))
@@ -413,7 +326,3 @@ def words_of(error: BaseException) -> BaseException:
     if isinstance(error, FileNotFoundError) and str(error.filename).endswith("ns/net"):
         return NotFound("the container's network namespace is gone: its process ended")
     return error
-
-
-def report(words: str) -> None:
-    print(f"rorqual: networks: {words}", file=sys.stderr, flush=True)

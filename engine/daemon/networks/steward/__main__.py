@@ -23,6 +23,7 @@ IDLE_SECONDS = 60.0
 
 def main() -> int:
     folder = Path(sys.argv[1])
+    os.chdir("/")
     lock = os.open(folder / "steward.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,7 +12,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from engine.daemon.networks.steward.channel import FORMAT, LONGEST_MESSAGE, MOST
 
 START_SECONDS = 20.0
 ANSWER_SECONDS = 20.0
+END_SECONDS = 5.0
 
 
 class StewardGone(SystemFailure):
@@ -53,7 +53,9 @@ class StewardClient:
         self._folder = folder
         self._peer: socket.socket | None = None
         self._turn = anyio.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._pid: int | None = None
+        # The process that we speak to, or spoke to last.
+        self.serving: int | None = None
 
     def close(self) -> None:
         """Hang up; the steward goes on."""
@@ -93,6 +95,15 @@ class StewardClient:
             for handle in handles:
                 os.close(handle.fd)
 
+    async def add(self, container: str, handles: Sequence[Handle]) -> None:
+        """More sockets for a container that it has."""
+        try:
+            message = {"do": "sockets", "id": container, "sockets": [handle.described() for handle in handles]}
+            await self._say(message, handles)
+        finally:
+            for handle in handles:
+                os.close(handle.fd)
+
     async def names(self, record: Mapping[str, Any]) -> None:
         """New names and networks of a container that it has; `address`: where its published ports lead now."""
         await self._say({"do": "names", **record})
@@ -107,9 +118,9 @@ class StewardClient:
         with contextlib.suppress(StewardGone):
             await self._say({"do": "end"}, start=False)
         self.close()
-        if self._process is not None:
-            await anyio.to_thread.run_sync(self._process.wait)
-            self._process = None
+        with anyio.move_on_after(END_SECONDS):
+            while self._starting():  # noqa: ASYNC110  # the end of another process has no event of ours
+                await anyio.sleep(0.005)
 
     async def _say(
         self, message: Mapping[str, Any], handles: Sequence[Handle] = (), *, start: bool = True
@@ -146,9 +157,12 @@ class StewardClient:
         while True:
             peer = dial(self._folder / "steward.sock")
             if peer is not None:
-                if (await self._exchange(peer, {"do": "list"}, ())).get("format") == FORMAT:
+                answer = await self._exchange(peer, {"do": "list"}, ())
+                if answer.get("format") == FORMAT:
+                    self.serving = answer.get("pid")
                     return peer
-                await self._replace(peer)
+                peer.close()
+                await end_process(answer.get("pid"))
             elif not start:
                 raise StewardGone("the name server's process is not there")
             elif not self._starting():
@@ -157,18 +171,17 @@ class StewardClient:
                 raise StewardGone(f"the name server's process did not start; see {self._folder}/steward.log")
             await anyio.sleep(0.005)
 
-    async def _replace(self, peer: socket.socket) -> None:
-        answer = await self._exchange(peer, {"do": "list"}, ())
-        peer.close()
-        if isinstance(pid := answer.get("pid"), int):
-            try:
-                os.kill(pid, signal.SIGTERM)
-            except ProcessLookupError:
-                return
-        await anyio.sleep(0.05)
-
     def _starting(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        """Whether the one that we started has not ended yet."""
+        if self._pid is None:
+            return False
+        try:
+            ended, _ = os.waitpid(self._pid, os.WNOHANG)
+        except ChildProcessError:
+            ended = self._pid
+        if ended:
+            self._pid = None
+        return self._pid is not None
 
     async def warm(self) -> None:
         """Have it started, and don't wait for it: it takes longer than a container."""
@@ -178,17 +191,31 @@ class StewardClient:
     def _spawn(self) -> None:
         """A session of its own, nothing of ours inherited: a daemon that ends takes nothing of it along."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self._process is not None:
-            self._process.poll()
-        with (self._folder / "steward.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "engine.daemon.networks.steward", str(self._folder)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                start_new_session=True,
+        log = os.open(self._folder / "steward.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        nowhere = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._pid = os.posix_spawn(
+                sys.executable,
+                [sys.executable, "-P", "-m", "engine.daemon.networks.steward", str(self._folder)],
+                os.environ,
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, nowhere, 0),
+                    (os.POSIX_SPAWN_DUP2, log, 1),
+                    (os.POSIX_SPAWN_DUP2, log, 2),
+                ],
+                setsid=True,
             )
+        finally:
+            os.close(nowhere)
+            os.close(log)
+
+
+async def end_process(pid: object) -> None:
+    """One that speaks another format: the one in its place is fed anew."""
+    if isinstance(pid, int) and pid > 1:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    await anyio.sleep(0.05)
 
 
 def nobody_at(path: Path) -> bool:

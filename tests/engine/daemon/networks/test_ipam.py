@@ -72,7 +72,11 @@ def test_default_subnets_are_docker_s_and_those_in_use_are_passed_over() -> None
     subnets = list(default_subnets())
     assert [str(subnet) for subnet in subnets[:2]] == ["172.17.0.0/16", "172.18.0.0/16"]
     assert [str(subnet) for subnet in subnets[15:17]] == ["192.168.0.0/20", "192.168.16.0/20"]
-    used = [IPv4Network("172.17.5.0/24"), IPv4Network("172.18.0.0/15"), IPv6Network("fd00::/8")]
+    used: list[IPv4Network | IPv6Network] = [
+        IPv4Network("172.17.5.0/24"),
+        IPv4Network("172.18.0.0/15"),
+        IPv6Network("fd00::/8"),
+    ]
     assert str(choose_subnet(subnets, used)) == "172.20.0.0/16"
 
 
