@@ -8,7 +8,7 @@ from engine.api.errors import NotFound
 from engine.graph.address import Address, Kind
 from engine.plan.diff.objects import diff_network, diff_volume
 from engine.plan.draft import Draft
-from engine.plan.lower.endpoints import lower_network, lower_volume
+from engine.plan.lower.endpoints import labelled_network, labelled_volume, lower_network, lower_volume
 from engine.plan.observed import Observed
 from engine.plan.steps import CreateNetwork, CreateVolume, ReplaceNetwork, ReplaceVolume
 from specs.models import Project
@@ -28,9 +28,10 @@ def plan_networks(draft: Draft, project: Project, keys: Iterable[str], observed:
             if live is None and desired.name not in PREDEFINED:
                 raise NotFound(f'network "{desired.name}" is declared as external (networks.{key}), but does not exist')
         elif live is None:
-            draft.add(desired.address, CreateNetwork(desired), MISSING)
+            draft.add(desired.address, CreateNetwork(labelled_network(project, desired)), MISSING)
         elif changes := diff_network(desired, live):
-            draft.add(desired.address, ReplaceNetwork(live["Id"], desired), DIFFERS, fields=changes)
+            action = ReplaceNetwork(live["Id"], labelled_network(project, desired))
+            draft.add(desired.address, action, DIFFERS, fields=changes)
             replaced.add(desired.name)
     return replaced
 
@@ -45,9 +46,10 @@ def plan_volumes(draft: Draft, project: Project, keys: Iterable[str], observed: 
             if live is None:
                 raise NotFound(f'volume "{desired.name}" is declared as external (volumes.{key}), but does not exist')
         elif live is None:
-            draft.add(desired.address, CreateVolume(desired), MISSING)
+            draft.add(desired.address, CreateVolume(labelled_volume(project, desired)), MISSING)
         elif changes := diff_volume(desired, live):
-            draft.add(desired.address, ReplaceVolume(desired), f"{DIFFERS}: its data is lost", fields=changes)
+            action = ReplaceVolume(labelled_volume(project, desired))
+            draft.add(desired.address, action, f"{DIFFERS}: its data is lost", fields=changes)
             replaced.add(desired.name)
     return replaced
 

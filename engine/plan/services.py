@@ -11,6 +11,7 @@ from engine.graph.build import image_of
 from engine.plan.desired import DesiredContainer
 from engine.plan.diff.containers import ContainerDiff, diff_container
 from engine.plan.diff.endpoints import EndpointDiff, diff_endpoints
+from engine.plan.diff.fields import Fields, fields_of
 from engine.plan.diff.mounts import anonymous_volumes, mount_fields
 from engine.plan.draft import Draft
 from engine.plan.lower.containers import Lowering, restart_policy, shared_services
@@ -50,6 +51,7 @@ class ServicePlanner:
     replaced_networks: set[str] = field(default_factory=set)
     replaced_volumes: set[str] = field(default_factory=set)
     renewed: set[Address] = field(default_factory=set)
+    defaults: dict[str, Fields | None] = field(default_factory=dict)
     waits: dict[tuple[str, str], list[int]] = field(default_factory=dict)
 
     def plan(self, key: str) -> None:
@@ -86,12 +88,19 @@ class ServicePlanner:
         return diff_container(
             desired,
             live,
-            image=self.observed.images.get(live.inspect.get("Image") or ""),
+            defaults=self.image_defaults(live.inspect.get("Image") or ""),
             image_id=target["Id"] if target else None,
             capabilities=self.observed.capabilities,
             name_of=self.observed.name_of,
             seal=self.options.seal,
         )
+
+    def image_defaults(self, image_id: str) -> Fields | None:
+        """What an image sets by itself, read once for all its containers; None where the engine has lost it."""
+        if image_id not in self.defaults:
+            image = self.observed.images.get(image_id)
+            self.defaults[image_id] = fields_of(image.get("Config") or {}, {}) if image is not None else None
+        return self.defaults[image_id]
 
     def reason_to_replace(
         self, key: str, desired: DesiredContainer, live: LiveContainer, diff: ContainerDiff

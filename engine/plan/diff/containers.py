@@ -84,20 +84,20 @@ def diff_container(
     desired: DesiredContainer,
     live: LiveContainer,
     *,
-    image: Mapping[str, Any] | None,
+    defaults: Fields | None,
     image_id: str | None,
     capabilities: Capabilities,
     name_of: Callable[[str], str],
     seal: Callable[[str], str],
 ) -> ContainerDiff:
-    """Compare one container with what is asked. `image` is the live container's own image, None where it is gone;
-    `image_id` the id that the desired reference has now, None where the engine doesn't have it.
+    """Compare one container with what is asked. `defaults` are the fields of the live container's own image, None
+    where it is gone; `image_id` the id that the desired reference has now, None where the engine doesn't have it.
     """
     body = desired.body
     asked = fields_of(body, body.get("HostConfig") or {})
     want = {path: value for path, value in asked.items() if is_honoured(path, capabilities)}
     have = fields_of(live.inspect["Config"], live.inspect["HostConfig"], name_of)
-    defaults = fields_of((image or {}).get("Config") or {}, {})
+    known, defaults = defaults is not None, dict(defaults or {})
     applied = recorded(live)
     if applied is not None and not capabilities.faithful_inspect:
         mutable = UPDATABLE if capabilities.container_update else {}
@@ -106,7 +106,7 @@ def diff_container(
     if want.get("entrypoint"):
         # a command of the image falls away where the spec gives an entrypoint (moby's merge of the two configs)
         defaults.pop("command", None)
-    changes += field_changes(want, have, defaults, applied, image_known=image is not None)
+    changes += field_changes(want, have, defaults, applied, image_known=known)
     updates = [c for c in changes if can_update(c, capabilities)]
     # Replacing mends everything; updating what will be replaced anyway would be a step for nothing.
     replace = tuple(c for c in changes if c not in updates)

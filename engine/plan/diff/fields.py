@@ -103,7 +103,7 @@ NESTED = {"Sysctls": "sysctls", "StorageOpt": "storage_opt", "Annotations": "ann
 def fields_of(config: Values, host: Values, name_of: Callable[[str], str] = str) -> Fields:
     """Every setting that is set. `name_of` turns the id in `container:<id>` into the container's name."""
     scalars = (*process_fields(config), *host_fields(host, name_of))
-    found = {path: value for path, value in scalars if value not in (None, "", 0, [], {})}
+    found = {path: value for path, value in scalars if value}
     if config.get("Entrypoint") is not None:
         found["entrypoint"] = config["Entrypoint"]
     return found | dict(map_fields(config, host)) | mount_fields(config, host)
@@ -114,8 +114,8 @@ def is_engine_chosen(path: str) -> bool:
 
 
 def process_fields(config: Values) -> Pairs:
-    for key, word in PROCESS.items():
-        yield word, config.get(key)
+    for key in config.keys() & PROCESS.keys():
+        yield PROCESS[key], config[key]
     signal = config.get("StopSignal")
     yield "stop_signal", None if signal in {"SIGTERM", "TERM", "15"} else signal
     check = config.get("Healthcheck") or {}
@@ -124,8 +124,8 @@ def process_fields(config: Values) -> Pairs:
 
 
 def host_fields(host: Values, name_of: Callable[[str], str]) -> Pairs:
-    for key, word in HOST.items():
-        yield word, host.get(key)
+    for key in host.keys() & HOST.keys():
+        yield HOST[key], host[key]
     yield "network_mode", shared(host.get("NetworkMode"), name_of, SPECIAL_MODES)
     yield "ipc", shared(host.get("IpcMode"), name_of, None)
     yield "pid", shared(host.get("PidMode"), name_of, None)

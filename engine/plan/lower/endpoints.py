@@ -43,8 +43,14 @@ def lower_network(project: Project, key: str, network: Network) -> DesiredNetwor
                 for pool in network.ipam.config or ()
             ],
         }
-    labels = {**object_labels(project, "network", key), CONFIG_HASH: network_hash(project, key)}
-    return DesiredNetwork(address, name, False, body, labels)
+    return DesiredNetwork(address, name, False, body)
+
+
+def labelled_network(project: Project, desired: DesiredNetwork) -> DesiredNetwork:
+    """With the tools' own labels: only what is created needs them, and Compose's config hash takes its time."""
+    key = desired.address.name
+    hashed = {CONFIG_HASH: network_hash(project, key)}
+    return desired._replace(labels=object_labels(project, "network", key) | hashed)
 
 
 def lower_volume(project: Project, key: str, volume: Volume) -> DesiredVolume:
@@ -57,8 +63,13 @@ def lower_volume(project: Project, key: str, volume: Volume) -> DesiredVolume:
         "DriverOpts": volume.driver_opts or {},
         "Labels": volume.labels or {},
     }
-    labels = {**object_labels(project, "volume", key), CONFIG_HASH: volume_hash(project, key)}
-    return DesiredVolume(address, name, False, body, labels)
+    return DesiredVolume(address, name, False, body)
+
+
+def labelled_volume(project: Project, desired: DesiredVolume) -> DesiredVolume:
+    key = desired.address.name
+    hashed = {CONFIG_HASH: volume_hash(project, key)}
+    return desired._replace(labels=object_labels(project, "volume", key) | hashed)
 
 
 def object_labels(project: Project, noun: str, key: str) -> dict[str, str]:
