@@ -132,8 +132,9 @@ class ArchiveReader:
             yield from self._docker()
         elif "index.json" in documents:
             index = self._contents.document("index.json")
-            manifests = index.get("manifests") if isinstance(index, dict) else None
-            for descriptor in manifests or ():
+            if not isinstance(index, dict) or not isinstance(index.get("manifests"), list):
+                raise InvalidArgument("the archive's index.json can't be read: it must have a list of manifests")
+            for descriptor in index["manifests"]:
                 yield from self._oci(descriptor, platform, ())
         else:
             raise InvalidArgument("the archive holds no images: it has neither a manifest.json nor an index.json")

@@ -57,6 +57,7 @@ def config_of(layers: Sequence[bytes], **config: Any) -> bytes:
     document = {
         "architecture": "amd64",
         "os": "linux",
+        "created": "2024-01-02T03:04:05Z",
         "config": config,
         "rootfs": {"type": "layers", "diff_ids": [digest(layer) for layer in layers]},
     }
