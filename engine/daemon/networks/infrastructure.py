@@ -31,6 +31,8 @@ class Infrastructure:
         self._indexes: dict[str, int] = {}
         self._turn = anyio.Lock()
         self._next_look = 0.0
+        # The firewalls that have rules of ours; at first any may, of a daemon before us.
+        self._placed: set[str] = set(firewall.TOOLS)
 
     async def open(self, network: Network, *, anew: bool = False) -> int:
         """The network's bridge, up, with its rules; → its index."""
@@ -107,7 +109,8 @@ class Infrastructure:
 
     async def _let_through(self) -> None:
         self._next_look = anyio.current_time() + LOOK_SECONDS
-        await anyio.to_thread.run_sync(firewall.let_through, self._wall.bridges, self._identity.table)
+        look = partial(firewall.let_through, self._wall.bridges, self._identity.table, placed=self._placed)
+        self._placed = await anyio.to_thread.run_sync(look)
 
 
 def bridge_of(network: Network, group: int) -> Bridge:

@@ -12,22 +12,53 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.daemon.networks.kernel import nft
 
 PLACES = ("DOCKER-USER", "ufw-user-forward")
-TOOLS = ("iptables", "ip6tables")
+TOOLS = {"iptables": Path("/proc/net/ip_tables_names"), "ip6tables": Path("/proc/net/ip6_tables_names")}
+FAMILIES = {"ip": "iptables", "ip6": "ip6tables"}
+FIREWALLD = "firewalld"
 TIME_SECONDS = 15.0
 
 
-def let_through(bridges: Collection[str], tag: str) -> None:
-    """Every firewall lets these bridges' packets go on to our own rules; rules of ours for others are gone."""
-    for tool in TOOLS:
+def let_through(bridges: Collection[str], tag: str, *, placed: Collection[str] = ()) -> set[str]:
+    """Every firewall lets these bridges' packets go on to our own rules; rules of ours for others are gone.
+
+    Returns the programs that were asked to; `placed` is what the last call returned: their rules may have to go.
+    """
+    programs = in_the_way(nft.query("list chains"))
+    programs |= {tool for tool, tables in TOOLS.items() if "filter" in text_of(tables).split()}
+    for tool in sorted((programs | set(placed)) & TOOLS.keys()):
         listing = run(tool, "-w", "5", "-S")
-        if listing is None:
-            continue
-        for command in changes(listing, bridges, tag):
+        for command in changes(listing, bridges, tag) if listing is not None else ():
             run(tool, "-w", "5", *command)
-    trust(bridges)
+    if FIREWALLD in programs:
+        trust(bridges)
+    return programs
+
+
+def in_the_way(objects: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The programs whose chains may drop what is forwarded, of `nft -j list chains`. Pure."""
+    found = set()
+    for one in objects:
+        chain = one.get("chain", {})
+        drops = chain.get("hook") == "forward" and chain.get("policy") == "drop"
+        if chain.get("family") in FAMILIES and (drops or chain.get("name") in PLACES):
+            found.add(FAMILIES[chain["family"]])
+        if chain.get("table") == FIREWALLD:
+            found.add(FIREWALLD)
+    return found
+
+
+def text_of(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def run(*command: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.daemon.networks.kernel.firewall import changes
+from engine.daemon.networks.kernel.firewall import changes, in_the_way
 
 DOCKER = [
     "-P INPUT ACCEPT",
@@ -55,3 +55,16 @@ def test_when_docker_comes_later_the_rules_move_to_its_place() -> None:
     stale = OURS.replace("DOCKER-USER", "FORWARD")
     found = commands([*DOCKER, stale], "br-1")
     assert found[0].startswith("-D FORWARD -i br-1") and found[1].startswith("-I DOCKER-USER -i br-1")
+
+
+def chain(family: str, table: str, name: str, **more: str) -> dict[str, dict[str, str]]:
+    return {"chain": {"family": family, "table": table, "name": name, **more}}
+
+
+def test_programs_are_asked_only_where_something_of_theirs_may_drop() -> None:
+    ours = chain("inet", "rorqual", "forward", hook="forward", policy="accept")
+    open_ = chain("ip", "filter", "FORWARD", hook="forward", policy="accept")
+    assert in_the_way([{"metainfo": {}}, ours, open_]) == set()
+    assert in_the_way([chain("ip6", "filter", "FORWARD", hook="forward", policy="drop")]) == {"ip6tables"}
+    assert in_the_way([open_, chain("ip", "filter", "DOCKER-USER")]) == {"iptables"}
+    assert in_the_way([chain("inet", "firewalld", "filter_FORWARD")]) == {"firewalld"}
