@@ -267,8 +267,9 @@ class NetworkRoom:
         """What lives is known again with its addresses; every link, rule and socket of others is taken away."""
         self._placements.clear()
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for path in self._folder.glob("*.json"):
-            placement = read_record(path)
+        for path in self._folder.iterdir():
+            # A hidden one is the half of a record that was being written.
+            placement = None if path.name.startswith(".") else read_record(path)
             if placement is None or placement.container not in alive:
                 path.unlink(missing_ok=True)
                 continue
