@@ -23,6 +23,7 @@ from engine.client.session import Engine
 from engine.graph.address import Address, Kind
 from engine.plan.draft import Draft
 from engine.plan.lower.containers import shared_hash
+from engine.plan.lower.naming import Naming
 from engine.plan.make import make_plan
 from engine.plan.observed import Observed
 from engine.plan.options import PlanOptions
@@ -63,8 +64,17 @@ class Convergence:
             now=time.time(),
             contents=read_contents(self.project, self.sealer),
             profiles=read_profiles(self.project),
+            image_keys=self.image_keys(),
             seal=self.sealer.seal,
         )
+
+    def image_keys(self) -> Mapping[str, str]:
+        if not self.project.images:
+            return {}
+        # late: only a project with images of its own needs the builders to plan
+        from engine.reconcile.images import image_keys
+
+        return image_keys(self.project, Naming(self.project.name, self.separator))
 
     async def observe(self) -> Observed:
         return await observe(self.engine.reader, self.project.name, self.project, self.separator)

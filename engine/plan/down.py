@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from engine.graph.address import Address, Kind
+from engine.graph.build import image_of
 from engine.plan.draft import Draft
 from engine.plan.lower.containers import hook
 from engine.plan.lower.naming import COMPOSE, PROJECT, Naming
@@ -119,4 +120,4 @@ def plan_images(draft: Draft, project: Project, observed: Observed, options: Dow
     for reference, key in references.items():
         if observed.images.get(reference) is not None:
             action, because = RemoveImage(reference), f"down --rmi {options.images} removes it"
-            draft.add(Address(Kind.IMAGE, key), action, because, needs=needs)
+            draft.add(image_of(project, key, project.services[key]), action, because, needs=needs)

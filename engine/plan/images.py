@@ -10,7 +10,7 @@ from typing import Any
 from engine.graph.address import Address, Kind
 from engine.graph.build import image_of
 from engine.plan.draft import Draft
-from engine.plan.lower.naming import Naming
+from engine.plan.lower.naming import CONTENT, Naming
 from engine.plan.observed import Observed
 from engine.plan.options import PlanOptions
 from engine.plan.steps import BuildImage, PullImage, PushImage
@@ -20,10 +20,13 @@ AGES = {"daily": 86_400.0, "weekly": 604_800.0}
 EVERY = re.compile(r"every_(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
-def plan_images(draft: Draft, project: Project, keys: Iterable[str], observed: Observed, options: PlanOptions) -> None:
-    """Add the steps for the images of `keys`, each image once."""
+def plan_images(
+    draft: Draft, project: Project, keys: Iterable[str], observed: Observed, options: PlanOptions
+) -> set[Address]:
+    """Add the steps for the images of `keys`, each image once; return those that will be others than they are now."""
+    renewed: set[Address] = set()
     if options.images_settled:
-        return
+        return renewed
     naming = Naming(project.name, options.separator)
     for key in keys:
         address = image_of(project, key, project.services[key])
@@ -31,9 +34,11 @@ def plan_images(draft: Draft, project: Project, keys: Iterable[str], observed: O
             continue
         service = project.services[key]
         if service.image in project.images:
-            plan_entry(draft, project, service.image, observed, options)
+            if plan_entry(draft, project, service.image, observed, options):
+                renewed.add(address)
         else:
             plan_service_image(draft, address, service, naming.image(project, service, key), observed, options)
+    return renewed
 
 
 def plan_service_image(
@@ -51,20 +56,30 @@ def plan_service_image(
         draft.add(address, PullImage(reference, service.platform or ""), why)
 
 
-def plan_entry(draft: Draft, project: Project, name: str, observed: Observed, options: PlanOptions) -> None:
-    """One entry of `images:`. What its own build needs first is the caller's to have planned."""
+def plan_entry(draft: Draft, project: Project, name: str, observed: Observed, options: PlanOptions) -> bool:
+    """One entry of `images:`; True where it stands, and is built from something else now."""
     image: Image = project.images[name]
     address, present = Address(Kind.IMAGE, name), observed.images.get(image.reference)
     if image.pull is not None:
         why = pull_reason(present, options.pull or image.policy or "missing", options.now)
         if why:
             draft.add(address, PullImage(image.pull), why)
-        return
+        return False
     why = build_reason(present, options.pull or image.policy or "missing", options)
+    changed = has_other_content(present, options.image_keys.get(name))
+    if changed and options.build is not False:
+        why = why or "what it is made from has changed"
     if why:
         draft.add(address, BuildImage(name, image.reference), why)
         if image.push:
             draft.add(address, PushImage(image.reference), "it was built, and push is true")
+    return changed and why is not None
+
+
+def has_other_content(present: Any, key: str | None) -> bool:
+    """Whether an image that stands bears another key than that of its source now; without a key nobody can tell."""
+    labels = ((present or {}).get("Config") or {}).get("Labels") or {}
+    return key is not None and CONTENT in labels and labels[CONTENT] != key
 
 
 def build_reason(present: Any, policy: str, options: PlanOptions) -> str | None:

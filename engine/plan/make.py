@@ -26,7 +26,7 @@ def make_plan(project: Project, observed: Observed, options: PlanOptions) -> Pla
     keys = select(project, options.services, deps=options.deps)
     check_ports(project, keys, options)
     draft = Draft()
-    plan_images(draft, project, keys, observed, options)
+    renewed = plan_images(draft, project, keys, observed, options)
     naming = Naming(project.name, options.separator)
     lowering = Lowering(project, naming, options.contents, options.seal, options.profiles)
     planner = ServicePlanner(
@@ -36,6 +36,7 @@ def make_plan(project: Project, observed: Observed, options: PlanOptions) -> Pla
         options,
         lowering,
         targets=frozenset(options.services or keys),
+        renewed_images=renewed,
         replaced_networks=plan_networks(draft, project, used_networks(project, keys), observed),
         replaced_volumes=plan_volumes(draft, project, used_volumes(project, keys), observed),
     )

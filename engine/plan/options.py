@@ -16,8 +16,9 @@ class PlanOptions(NamedTuple):
     """`services` empty means all of the project. `pull` overrides every pull policy, `scale` the replicas.
 
     `seal` makes the digest under which a sensitive value is recorded; `contents` maps the host path of a config, a
-    secret or a read-only bind to the digest of its content; `profiles` holds seccomp profiles by path. `now` is the
-    time for pull policies, in Unix seconds. `images_settled` says that images were pulled and built just now: none is
+    secret or a read-only bind to the digest of its content; `profiles` holds seccomp profiles by path;
+    `image_keys` the key of what each entry of `images:` is made from. `now` is the time for pull policies, in Unix
+    seconds. `images_settled` says that images were pulled and built just now: none is
     asked for again.
     """
 
@@ -39,4 +40,5 @@ class PlanOptions(NamedTuple):
     now: float = 0.0
     contents: Mapping[str, str | None] = NOTHING
     profiles: Mapping[str, str] = NOTHING
+    image_keys: Mapping[str, str] = NOTHING
     seal: Callable[[str], str] = unsealed

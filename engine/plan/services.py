@@ -48,6 +48,7 @@ class ServicePlanner:
     options: PlanOptions
     lowering: Lowering
     targets: frozenset[str]
+    renewed_images: set[Address] = field(default_factory=set)
     replaced_networks: set[str] = field(default_factory=set)
     replaced_volumes: set[str] = field(default_factory=set)
     renewed: set[Address] = field(default_factory=set)
@@ -109,6 +110,9 @@ class ServicePlanner:
             return "--force-recreate asks for it"
         if diff.replace:
             return reason(diff.replace)
+        image = image_of(self.project, key, self.project.services[key])
+        if image in self.renewed_images:
+            return f"{image}, which it runs, is built anew"
         if live.state == "dead":
             return "the engine gave it up as dead"
         for name in (desired.body.get("NetworkingConfig") or {}).get("EndpointsConfig") or ():

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from engine.api.errors import InvalidArgument
-from engine.builders.build import BuildLine, BuildOptions, build_image
+from engine.builders.build import BuildLine, BuildOptions, build_image, content_key
 from engine.builders.sources import (
     ArchiveImage,
     BuildSecret,
@@ -50,6 +50,15 @@ def image_source(project: Project, action: BuildImage, naming: Naming) -> tuple[
     if build is None:
         raise InvalidArgument(f'service "{action.name}" has no build')
     return dockerfile_build(project, build, naming), [action.reference, *(build.tags or ())]
+
+
+def image_keys(project: Project, naming: Naming) -> dict[str, str]:
+    """What each entry of `images:` that is built on this machine is made from, as one digest. Reads files."""
+    return {
+        name: content_key(entry_source(project, image, naming))
+        for name, image in project.images.items()
+        if image.build is not None or image.debian is not None
+    }
 
 
 def entry_source(project: Project, image: Image, naming: Naming) -> ImageSource:

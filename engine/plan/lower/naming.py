@@ -18,6 +18,8 @@ ONEOFF = f"{COMPOSE}oneoff"
 CONFIG_HASH = f"{COMPOSE}config-hash"
 IMAGE = f"{COMPOSE}image"
 APPLIED = f"{OURS}applied"
+# On an image that a builder of ours made: the key of what it was made from.
+CONTENT = f"{OURS}content"
 # The Compose version whose labels and hashes these are: tools compare it, and it is no version of ours.
 COMPOSE_VERSION = "2.40.3"
 
