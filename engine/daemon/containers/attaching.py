@@ -45,6 +45,8 @@ class AttachOptions:
     stream: bool
     logs: bool
     keys: bytes
+    # Without frames, as a terminal's stream, whatever the container.
+    raw: bool = False
 
 
 class Place:
@@ -105,7 +107,7 @@ class Attaching:
     async def _stream(self, entry: Entry, client: Upgraded, options: AttachOptions, attachment: Attachment) -> None:
         config = entry.container.config
         how = Joining(
-            tty=entry.container.tty,
+            tty=entry.container.tty or options.raw,
             stdin=options.stdin and bool(config.get("OpenStdin")),
             stdout=options.stdout,
             stderr=options.stderr,
@@ -120,6 +122,6 @@ class Attaching:
 
         async def emit(frames: list[Frame]) -> None:
             for frame in frames:
-                await client.send(frame.data if entry.container.tty else encode(frame))
+                await client.send(frame.data if entry.container.tty or options.raw else encode(frame))
 
         await self._logs.copy(entry, wanted, emit)

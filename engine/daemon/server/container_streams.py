@@ -6,6 +6,9 @@ Source: Engine API v1.50, Container.
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 from engine.api.errors import InvalidArgument
 from engine.api.frames import Frame, encode
@@ -17,6 +20,9 @@ from engine.daemon.containers.room import ContainerRoom
 from engine.daemon.containers.shelf import Entry
 from engine.daemon.server.request import MULTIPLEXED_STREAM, RAW_STREAM, Request
 from engine.daemon.server.router import Route
+from engine.http.errors import HttpFault
+from engine.http.upgraded import Upgraded
+from engine.http.websocket import WebSocket, accept_key
 
 TAR = "application/x-tar"
 # So many lines make a chunk: one each would cost who reads old lines more than the lines do.
@@ -29,15 +35,26 @@ def routes(room: ContainerRoom) -> list[Route]:
 
     async def attach(request: Request) -> None:
         entry = entry_of(request)
-        options = AttachOptions(
-            stdin=request.flag("stdin"),
-            stdout=request.flag("stdout"),
-            stderr=request.flag("stderr"),
-            stream=request.flag("stream"),
-            logs=request.flag("logs"),
-            keys=parse_keys(request.text("detachKeys")),
-        )
+        options = options_of(request)
         await room.attaching.attach(entry, lambda: request.take_over(tty=entry.container.tty), options)
+
+    async def attach_ws(request: Request) -> None:
+        entry = entry_of(request)
+        key = request.headers.get("sec-websocket-key")
+        if request.headers.get("upgrade", "").lower() != "websocket" or not key:
+            raise InvalidArgument("attach/ws is for WebSocket clients: the request asks for no upgrade to one")
+        # Not framed, whatever the container: a message is a piece of output.
+        options = replace(options_of(request), raw=True)
+
+        @asynccontextmanager
+        async def take_over() -> AsyncIterator[Upgraded]:
+            async with request.exchange.take_over({}, {"Sec-WebSocket-Accept": accept_key(key)}) as stream:
+                socket = WebSocket(stream)
+                yield socket
+                with suppress(HttpFault):
+                    await socket.send_eof()
+
+        await room.attaching.attach(entry, take_over, options)
 
     async def logs(request: Request) -> None:
         entry = entry_of(request)
@@ -93,6 +110,7 @@ def routes(room: ContainerRoom) -> list[Route]:
 
     return [
         Route("POST", "/containers/{id}/attach", attach),
+        Route("GET", "/containers/{id}/attach/ws", attach_ws),
         Route("GET", "/containers/{id}/logs", logs),
         Route("GET", "/containers/{id}/stats", stats),
         Route("HEAD", "/containers/{id}/archive", path_stat),
@@ -100,6 +118,17 @@ def routes(room: ContainerRoom) -> list[Route]:
         Route("PUT", "/containers/{id}/archive", put_archive),
         Route("GET", "/containers/{id}/export", export),
     ]
+
+
+def options_of(request: Request) -> AttachOptions:
+    return AttachOptions(
+        stdin=request.flag("stdin"),
+        stdout=request.flag("stdout"),
+        stderr=request.flag("stderr"),
+        stream=request.flag("stream"),
+        logs=request.flag("logs"),
+        keys=parse_keys(request.text("detachKeys")),
+    )
 
 
 def path_of(request: Request) -> str:

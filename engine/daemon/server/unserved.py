@@ -48,7 +48,6 @@ def routes() -> list[Route]:
         Route("GET", "/images/search", unserved("this engine does not search registries yet")),
         Route("POST", "/images/{name:path}/push", unserved("this engine does not push to registries yet")),
         Route("GET", "/distribution/{name:path}/json", unserved("this engine does not ask registries yet")),
-        Route("GET", "/containers/{id}/attach/ws", unserved("attach by websocket is not served by this engine")),
         Route("POST", "/containers/{id}/checkpoints", unserved("checkpoints are not served by this engine")),
         Route("GET", "/containers/{id}/checkpoints", unserved("checkpoints are not served by this engine")),
     ]
