@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from functools import partial
 
@@ -12,7 +13,7 @@ from engine.api.errors import NotFound
 from engine.daemon.networks.catalog import Catalog, Identity
 from engine.daemon.networks.endpoint import Endpoint, Placement, mac_of
 from engine.daemon.networks.ipam import read_address, read_subnet
-from engine.daemon.networks.kernel import bridges, firewall
+from engine.daemon.networks.kernel import bridges, conntrack, firewall
 from engine.daemon.networks.kernel.bridges import Bridge
 from engine.daemon.networks.kernel.wiring import Wire
 from engine.daemon.networks.network import Network
@@ -82,8 +83,13 @@ class Infrastructure:
     async def publish(self, placement: Placement) -> None:
         await self._wall.publish(placement.container, placement.forwards())
 
-    async def unpublish(self, container: str) -> None:
-        await self._wall.publish(container, ())
+    async def unpublish(self, placement: Placement) -> None:
+        await self._wall.publish(placement.container, ())
+        if any(one.protocol == "udp" for one in placement.published):
+            addresses = [address for endpoint in placement.endpoints for address in endpoint.addresses]
+            # Without it they time out; an end is not held up for that.
+            with contextlib.suppress(OSError):
+                await anyio.to_thread.run_sync(conntrack.forget_udp, addresses)
 
     async def restore(self, placements: Iterable[Placement]) -> None:
         """After a daemon's start: bridges for the networks that were made by users or are in use, nothing else."""

@@ -193,7 +193,7 @@ class NetworkRoom:
     async def _forget(self, placement: Placement) -> None:
         """Rules first, then the sockets, then the addresses: what is given to another leads to nobody else."""
         container = placement.container
-        await self._infrastructure.unpublish(container)
+        await self._infrastructure.unpublish(placement)
         if placement.resolver_port or placement.published:
             await self._stewardship.end(container)
         if self._placements.pop(container, None) is not None:

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
 from engine.daemon.networks.ipam import Address, Subnet
-from engine.daemon.networks.kernel.netlink import CREATE, EXCL, REPLACE, Netlink, Request, attribute, attributes, nested
+from engine.daemon.networks.kernel.netlink import (
+    CREATE,
+    EXCL,
+    REPLACE,
+    Netlink,
+    NetlinkError,
+    Request,
+    attribute,
+    attributes,
+    nested,
+)
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
 RTM_NEWADDR, RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 20, 24, 25, 26
@@ -27,7 +37,7 @@ IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS = 1, 2, 4, 8
 IFA_F_NODAD = 0x02
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_TABLE = 1, 4, 5, 15
 TABLE_MAIN, PROTO_BOOT, SCOPE_UNIVERSE, TYPE_UNICAST = 254, 3, 0, 1
-ENOENT, ESRCH, EEXIST, ENODEV, EAFNOSUPPORT, ENETDOWN = 2, 3, 17, 19, 97, 100
+ENOENT, ESRCH, EEXIST, ENODEV, EOPNOTSUPP, EAFNOSUPPORT, ENETDOWN = 2, 3, 17, 19, 95, 97, 100
 
 LINK = struct.Struct("=BxHiII")
 ADDRESS = struct.Struct("=BBBBI")
@@ -100,7 +110,7 @@ def no_link_local(index: int) -> Request:
     mode = attribute(IFLA_INET6_ADDR_GEN_MODE, struct.pack("=B", ADDR_GEN_NONE))
     body = link_body(nested(IFLA_AF_SPEC, nested(AF_INET6, mode)), index=index)
     # A kernel without IPv6 has nothing to switch off.
-    return Request(RTM_SETLINK, body, "switch link-local address off", tolerated=(EAFNOSUPPORT,))
+    return Request(RTM_SETLINK, body, "switch link-local address off", tolerated=(EOPNOTSUPP, EAFNOSUPPORT))
 
 
 def set_up(index: int) -> Request:
@@ -133,7 +143,7 @@ def default_route(index: int, gateway: Address) -> Request:
 def no_default_route(version: int) -> Request:
     family = AF_INET if version == 4 else AF_INET6
     body = ROUTE.pack(family, 0, 0, 0, TABLE_MAIN, 0, 0, 0, 0)
-    return Request(RTM_DELROUTE, body, "delete default route", tolerated=(ENOENT, ESRCH))
+    return Request(RTM_DELROUTE, body, "delete default route", tolerated=(ENOENT, ESRCH, EOPNOTSUPP, EAFNOSUPPORT))
 
 
 # --- what is there --------------------------------------------------------------------------------------------------
@@ -173,7 +183,14 @@ def host_routes(netlink: Netlink) -> list[Subnet]:
     found: list[Subnet] = []
     for family in (AF_INET, AF_INET6):
         body = ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)
-        for message in netlink.dump(RTM_GETROUTE, body):
+        try:
+            messages = netlink.dump(RTM_GETROUTE, body)
+        except NetlinkError as error:
+            # A kernel without IPv6 has no routes of it.
+            if family == AF_INET6 and error.errno in {EOPNOTSUPP, EAFNOSUPPORT}:
+                continue
+            raise
+        for message in messages:
             _, length, _, _, table, _, _, type_, _ = ROUTE.unpack_from(message)
             packed = attributes(message[ROUTE.size :]).get(RTA_DST)
             if packed is None or length == 0 or table == 255 or type_ != TYPE_UNICAST:

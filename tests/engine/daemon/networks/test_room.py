@@ -337,6 +337,29 @@ def test_links_name_a_running_container_of_the_default_bridge(host: Host) -> Non
     play(scenario)
 
 
+def test_a_udp_client_that_goes_on_sending_reaches_the_port_s_next_container(host: Host) -> None:
+    async def scenario() -> None:
+        async with host.open() as networks:
+            await networks.registry.create({"Name": "shop"})
+            old, _ = await host.attach(networks, "old", bindings=PUBLISHED)
+            old.serve(UDP_SERVER, 81)
+            await host.attach(networks, "between")
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.settimeout(2)
+                client.connect(("127.0.0.1", 8081))
+                client.send(b"one")
+                assert client.recv(100) == b"ONE"
+                await networks.room.detach(id_of("old"))
+                _, blocker = await host.attach(networks, "blocker")
+                new, found = await host.attach(networks, "new", bindings=PUBLISHED)
+                assert found.endpoints["shop"]["IPAddress"] not in {"172.18.0.2", ""}, blocker
+                new.serve(UDP_SERVER, 81)
+                client.send(b"two")
+                assert client.recv(100) == b"TWO"
+
+    play(scenario)
+
+
 def test_icc_false_keeps_containers_of_one_network_apart(host: Host) -> None:
     async def scenario() -> None:
         async with host.open() as networks:
