@@ -18,7 +18,7 @@ from typing import Any
 
 from engine.daemon.networks.kernel import nft
 
-PLACES = ("DOCKER-USER", "ufw-user-forward")
+PLACES = ("DOCKER-USER", "ufw-user-forward", "ufw6-user-forward")
 TOOLS = {"iptables": Path("/proc/net/ip_tables_names"), "ip6tables": Path("/proc/net/ip6_tables_names")}
 FAMILIES = {"ip": "iptables", "ip6": "ip6tables"}
 FIREWALLD = "firewalld"

@@ -16,6 +16,7 @@ REQUEST, ACK, REPLACE, EXCL, CREATE, DUMP = 0x1, 0x4, 0x100, 0x200, 0x400, 0x300
 ERROR, DONE = 2, 3
 RECEIVE_BYTES = 1 << 16
 TIMEOUT_SECONDS = 10
+MOST_AT_ONCE = 64
 HEADER = struct.Struct("=IHHII")
 ATTRIBUTE = struct.Struct("=HH")
 NESTED = 0x8000
@@ -67,9 +68,18 @@ class Netlink:
         self._socket.close()
 
     def do(self, requests: Sequence[Request]) -> None:
-        """All of them in one write, in order; the kernel goes on after a fault. Raises the first fault."""
-        if not requests:
-            return
+        """All of them, in order, many in one write; the kernel goes on after a fault. Raises the first fault."""
+        fault: NetlinkError | None = None
+        # More acknowledgements at once would not fit into the socket's buffer.
+        for first in range(0, len(requests), MOST_AT_ONCE):
+            try:
+                self._write(requests[first : first + MOST_AT_ONCE])
+            except NetlinkError as error:
+                fault = fault or error
+        if fault is not None:
+            raise fault
+
+    def _write(self, requests: Sequence[Request]) -> None:
         pieces, waiting = [], {}
         for request in requests:
             self._number += 1

@@ -84,6 +84,24 @@ def test_containers_of_a_network_reach_each_other_by_every_name_and_address(host
     play(scenario)
 
 
+def test_a_network_may_have_ipv6_only(host: Host) -> None:
+    async def scenario() -> None:
+        async with host.open() as networks:
+            await networks.registry.create({"Name": "shop", "EnableIPv4": False, "EnableIPv6": True})
+            one, found = await host.attach(networks, "one", bindings=PUBLISHED)
+            two, _ = await host.attach(networks, "two")
+            endpoint = found.endpoints["shop"]
+            assert endpoint["IPAddress"] == "" and endpoint["GlobalIPv6PrefixLen"] == 64
+            one.serve(TCP_SERVER, 80)
+            address = endpoint["GlobalIPv6Address"]
+            assert two.python(TCP_CLIENT, address, "80")
+            assert two.python(LOOK_UP, "one/28", "one/1").splitlines() == [f"one 0 {address}", "one 0"]
+            # an IPv4 address of the host leads there too
+            assert on_host(TCP_CLIENT, "127.0.0.1", "8080") and on_host(TCP_CLIENT, "::1", "8080")
+
+    play(scenario)
+
+
 def test_port_53_stays_free_for_the_container(host: Host) -> None:
     async def scenario() -> None:
         async with host.open() as networks:
