@@ -21,7 +21,7 @@ from engine.daemon.networks.rules import BridgeRules
 from engine.daemon.networks.wall import Wall
 
 # How often other programs' firewalls are looked at: they may start, or reload, at any time.
-LOOK_SECONDS = 20.0
+LOOK_SECONDS = 5.0
 
 
 class Infrastructure:
@@ -117,6 +117,9 @@ class Infrastructure:
         self._next_look = anyio.current_time() + LOOK_SECONDS
         look = partial(firewall.let_through, self._wall.bridges, self._identity.table, placed=self._placed)
         self._placed = await anyio.to_thread.run_sync(look)
+        if self._placed:
+            group = self._identity.group
+            await self._wall.keep_apart(await anyio.to_thread.run_sync(bridges.of_docker, group))
 
 
 def bridge_of(network: Network, group: int) -> Bridge:

@@ -5,6 +5,7 @@ or five hundred. What the chains promise:
 - Bridges are apart: only answers, and what came through a published port, cross into one.
 - A bridge has route_localnet on (a published port on 127.0.0.1), so what its containers send to 127.0.0.0/8 of the
   host is dropped before anything else sees it (CVE-2020-8558's class).
+- Docker's bridges are apart from ours too (`others`): the accept that lets us through beside it would join them.
 - Nothing of another program's is touched; a drop of theirs stays one (see kernel.firewall).
 """
 
@@ -42,6 +43,7 @@ TABLE = """\
 table inet {table} {{
   set bridges {{ type ifname; }}
   set internal {{ type ifname; }}
+  set others {{ type ifname; }}
   set open {{ type ifname . ifname; }}
   set nets4 {{ type ipv4_addr; flags interval; }}
   set nets6 {{ type ipv6_addr; flags interval; }}
@@ -82,6 +84,7 @@ table inet {table} {{
     type filter hook forward priority filter; policy accept;
     iifname . oifname @open accept
     oifname @bridges jump inbound
+    iifname @bridges oifname @others jump inbound
     iifname @internal drop
   }}
   chain inbound {{
@@ -94,11 +97,12 @@ table inet {table} {{
 """
 
 
-def whole(table: str, bridges: Iterable[BridgeRules], forwards: Iterable[Forward]) -> str:
+def whole(table: str, bridges: Iterable[BridgeRules], forwards: Iterable[Forward], others: Iterable[str] = ()) -> str:
     """Everything, in place of whatever the table held. For a start, and after a change that was refused."""
     parts = [f"add table inet {table}", f"delete table inet {table}", TABLE.format(table=table).rstrip()]
     parts += [change(table, "add", bridge_elements(bridge)) for bridge in bridges]
     parts += [change(table, "add", forward_elements(list(forwards)))]
+    parts += [change(table, "add", other_elements(others))]
     return "\n".join(part for part in parts if part) + "\n"
 
 
@@ -124,6 +128,10 @@ def bridge_elements(network: BridgeRules) -> list[tuple[str, str]]:
         if network.masquerades and not network.internal:
             elements.append((f"masquerade{subnet.version}", str(subnet)))
     return elements
+
+
+def other_elements(bridges: Iterable[str]) -> list[tuple[str, str]]:
+    return [("others", f'"{bridge}"') for bridge in sorted(bridges)]
 
 
 def forward_elements(forwards: Sequence[Forward]) -> list[tuple[str, str]]:

@@ -23,6 +23,8 @@ class Wall:
         self._table = table
         self._bridges: dict[str, BridgeRules] = {}
         self._forwards: dict[str, Sequence[Forward]] = {}
+        # Bridges of another engine's.
+        self._others: frozenset[str] = frozenset()
         # Commands that aren't in the kernel yet, in their order.
         self._waiting: list[str] = []
         self._loaded = False
@@ -62,6 +64,15 @@ class Wall:
         if old != new:
             await self._flush()
 
+    async def keep_apart(self, others: frozenset[str]) -> None:
+        """The other engine's bridges are these."""
+        gone, come = self._others - others, others - self._others
+        self._others = others
+        self._queue("delete", rules.other_elements(gone))
+        self._queue("add", rules.other_elements(come))
+        if gone or come:
+            await self._flush()
+
     def _queue(self, verb: str, elements: list[tuple[str, str]]) -> None:
         if elements:
             self._waiting.append(rules.change(self._table, verb, elements))
@@ -83,7 +94,8 @@ class Wall:
     async def _load(self) -> None:
         self._waiting = []
         forwards = [forward for found in self._forwards.values() for forward in found]
-        await anyio.to_thread.run_sync(nft.run, rules.whole(self._table, self._bridges.values(), forwards))
+        text = rules.whole(self._table, self._bridges.values(), forwards, self._others)
+        await anyio.to_thread.run_sync(nft.run, text)
         self._loaded = True
 
     async def mend(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from engine.daemon.networks.kernel import links
 from engine.daemon.networks.kernel.netlink import Netlink
 
 SYSCTL = Path("/proc/sys/net")
+DOCKER_S = re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,15 @@ def sweep(group: int, veths: Sequence[str], bridges: Sequence[str]) -> list[str]
         stale = [link for link in links.all_links(netlink) if link.group == group and link.name not in keep]
         netlink.do([links.delete_link(link.index) for link in stale])
     return [link.name for link in stale]
+
+
+def of_docker(group: int) -> frozenset[str]:
+    """The bridges that Docker's names say are its, but for those of ours (`group`) that are called so."""
+    with Netlink() as netlink:
+        found = links.all_links(netlink)
+    return frozenset(
+        link.name for link in found if link.kind == "bridge" and link.group != group and DOCKER_S.fullmatch(link.name)
+    )
 
 
 def host_subnets() -> list[Subnet]:

@@ -263,6 +263,29 @@ def test_a_forward_policy_of_drop_does_not_stop_containers(host: Host, place: st
     play(scenario)
 
 
+def test_beside_docker_its_containers_and_ours_stay_apart(host: Host) -> None:
+    async def scenario() -> None:
+        shell("iptables -P FORWARD DROP && iptables -N DOCKER-USER && iptables -A FORWARD -j DOCKER-USER")
+        shell("ip link add docker0 type bridge && ip addr add 172.17.0.1/16 dev docker0 && ip link set docker0 up")
+        theirs = host.box()
+        shell(
+            f"ip link add up0 master docker0 type veth peer name eth0 netns {theirs.process.pid} && ip link set up0 up"
+        )
+        theirs.run(["sh", "-c", "ip addr add 172.17.0.2/16 dev eth0; ip link set eth0 up"])
+        theirs.run(["ip", "route", "add", "default", "via", "172.17.0.1"])
+        theirs.serve(TCP_SERVER, 80)
+        async with host.open() as networks:
+            await networks.registry.create({"Name": "shop"})
+            ours, found = await host.attach(networks, "ours", bindings=PUBLISHED)
+            ours.serve(TCP_SERVER, 80)
+            assert networks.registry.inspect("bridge")["IPAM"]["Config"] != [{"Subnet": "172.17.0.0/16"}]
+            assert not ours.python(TCP_CLIENT, "172.17.0.2", "80")
+            assert not theirs.python(TCP_CLIENT, found.endpoints["shop"]["IPAddress"], "80")
+            assert theirs.python(TCP_CLIENT, "172.17.0.1", "8080"), "a published port is everybody's"
+
+    play(scenario)
+
+
 def test_a_port_in_use_is_said_and_nothing_stays(host: Host) -> None:
     async def scenario() -> None:
         async with host.open() as networks:
