@@ -74,7 +74,7 @@ class Creation:
         for mount in container.mounts:
             if mount.kind == "volume":
                 await self._hold_volume(mount, container, image)
-        await anyio.to_thread.run_sync(lambda: rooms.home_of(container.id).mkdir(parents=True, mode=0o710))
+        rooms.home_of(container.id).mkdir(parents=True, mode=0o710)
         entry = rooms.shelf.put(container)
         rooms.tell(entry, "create")
 

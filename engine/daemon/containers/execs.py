@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
-import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from engine.api.containers import ExecInspect
@@ -170,7 +169,7 @@ class Execs:
         found.begun = True
         self._tell(found, f"exec_start: {found.words}")
         try:
-            process = await anyio.to_thread.run_sync(self._process, found, size)
+            process = self._process(found, size)
             stdin = bool(found.body.get("AttachStdin"))
             execution = await self._rooms.runtime.exec(found.entry.id, found.id, process, stdin=stdin)
         except EngineError as error:

@@ -1,5 +1,7 @@
 """One start of a process: mounts, account, spec, runtime, network, and the moment in which it begins.
 
+Small files are read and written on the event loop: a thread would take longer than they do.
+
 Invariant: on a fault nothing of the start stays but the words and the exit code in the record. The caller holds the
 entry's lock.
 """
@@ -106,7 +108,7 @@ class Launching:
         if container.network_mode in ("host", "none"):
             return
         attached = await rooms.networks.attach(attachment, Path(f"/proc/{pid}/ns/net"))
-        await anyio.to_thread.run_sync(write_files, rooms.files_of(container.id), dict(attached.files))
+        write_files(rooms.files_of(container.id), attached.files)
 
     def _hand_over(self, entry: Entry) -> None:
         """Give who attached before the start their streams, from the first byte."""
@@ -140,7 +142,7 @@ class Launching:
         root = rooms.snapshots.root_mount(container.id)
         user = container.config.get("User") or ""
         added = list(host.get("GroupAdd") or [])
-        account = await anyio.to_thread.run_sync(find_account, root, user, added)
+        account = find_account(root, user, added)
         privileged = bool(host.get("Privileged"))
         init = find_init() if host.get("Init") else None
         parent = (host.get("CgroupParent") or CGROUP_PARENT).rstrip("/")
@@ -150,7 +152,7 @@ class Launching:
             sources=await find_sources(rooms, container),
             cgroup=f"{parent if parent.startswith('/') else '/' + parent}/{container.id}",
             hostname=container.config.get("Hostname") or "",
-            files=await self._files(container),
+            files=self._files(container),
             joined=joined,
             init=init,
             shm=await self._shared_memory(container),
@@ -159,10 +161,10 @@ class Launching:
         spec, _ = make_spec(container, situation)
         if (host.get("UTSMode") or "") != "host" and not situation.hostname:
             # Network mode host: the host's own name, in a namespace of its own.
-            spec["hostname"] = await anyio.to_thread.run_sync(host_name)
+            spec["hostname"] = host_name()
         return spec, situation.cgroup
 
-    async def _files(self, container: Container) -> dict[str, str]:
+    def _files(self, container: Container) -> dict[str, str]:
         """resolv.conf, hosts and hostname; those of the container whose network it joins, where it does."""
         rooms = self._rooms
         if container.network_mode.startswith("container:"):
@@ -171,9 +173,9 @@ class Launching:
             names = ("resolv.conf", "hosts", "hostname")
             return {name: str(folder / name) for name in names if (folder / name).exists()}
         contents: dict[str, bytes] = dict(rooms.networks.host_files(rooms.attachment(container)))
-        name = container.config.get("Hostname") or await anyio.to_thread.run_sync(host_name)
+        name = container.config.get("Hostname") or host_name()
         contents["hostname"] = f"{name}\n".encode()
-        return await anyio.to_thread.run_sync(write_files, rooms.files_of(container.id), contents)
+        return write_files(rooms.files_of(container.id), contents)
 
     async def _shared_memory(self, container: Container) -> str | None:
         """/dev/shm of the host, or one that other containers may join; None: one of its own."""

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import anyio.to_thread
 
 from engine.api.errors import Conflict, EngineError, InvalidArgument, SystemFailure
 from engine.daemon.containers.launching import Launching
@@ -242,7 +241,7 @@ class Lifecycle:
                     except Conflict:
                         continue  # another container has borrowed it
         await rooms.snapshots.remove(entry.id)
-        await anyio.to_thread.run_sync(remove_folders, rooms.home_of(entry.id), rooms.files_of(entry.id))
+        remove_folders(rooms.home_of(entry.id), rooms.files_of(entry.id))
         rooms.shelf.drop(entry)
         waiting, entry.waiting = entry.waiting, []
         for give in waiting:

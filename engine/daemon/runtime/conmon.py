@@ -110,15 +110,15 @@ class ConmonRuntime:
 
     async def start(self, id: str) -> None:
         """Let the program begin."""
-        await anyio.to_thread.run_sync(self._start, id)
-
-    def _start(self, id: str) -> None:
-        fifo = self._state / id / "exec.fifo"
+        fifo, name = self._state / id / "exec.fifo", self._runtime_of(id).name
         try:
-            open_gate(fifo, self._runtime_of(id).name)
+            if name == "crun":
+                open_gate(fifo)
+            else:
+                await anyio.to_thread.run_sync(wait_at_gate, fifo)
         except OSError:
             # Another version keeps its gate elsewhere: its own command knows.
-            self._command(id, "start")
+            await in_hall(lambda: self._command(id, "start"))
 
     async def exited(self, id: str) -> Exit:
         """Wait for the end of a container that was created, and tell how it ended."""
@@ -306,22 +306,24 @@ def ready_base(folder: Path) -> Path:
     return folder
 
 
-def open_gate(fifo: Path, runtime: str) -> None:
-    """What the runtimes' `start` comes down to: crun's container reads a byte, runc's writes one. Raises OSError."""
-    if runtime == "runc":
-        handle = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            wait_for_byte(handle)
-        finally:
-            os.close(handle)
-        fifo.unlink()
-        return
+def open_gate(fifo: Path) -> None:
+    """What `crun start` comes down to: the container's side reads a byte. Raises OSError."""
     handle = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         fifo.unlink()
         os.write(handle, b"0")
     finally:
         os.close(handle)
+
+
+def wait_at_gate(fifo: Path) -> None:
+    """What `runc start` comes down to: the container's side writes a byte. Blocks. Raises OSError."""
+    handle = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        wait_for_byte(handle)
+    finally:
+        os.close(handle)
+    fifo.unlink()
 
 
 def wait_for_byte(handle: int) -> None:
