@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from specs import dotenv
 from specs.resolve.context import Context
-from specs.resolve.include import read_env_file
+from specs.resolve.include import bad_line, read_env_file
 from specs.resolve.interpolate import Variables
 from specs.resolve.refusal import refusal
 from specs.source import Span
@@ -93,19 +93,22 @@ def load_env_files(context: Context, variables: Variables, env_files: Sequence[s
     else:
         disabled = variables.values.get("COMPOSE_DISABLE_ENV_FILE")
         if disabled is not None and disabled not in TRUE | FALSE:
-            raise refusal(None, "bad-flag", f"COMPOSE_DISABLE_ENV_FILE={disabled!r} is neither true nor false")
+            context.report.error("bad-flag", f"COMPOSE_DISABLE_ENV_FILE={disabled!r} is neither true nor false")
         default = os.path.join(directory, ".env")
         paths = [default] if disabled not in TRUE and os.path.isfile(default) else []
     values: dict[str, str] = {}
     places: dict[str, str] = {}
     for path in paths:
         shown = context.shown(path)
+        known = len(context.report)
         try:
             read_env_file(context, path, variables.values, values, places)
         except OSError as error:
-            raise refusal(None, "env-file-missing", f"can't read the env file {shown}: {error.strerror}") from None
+            hint = "name another with --env-file" if env_files else None
+            message = f"can't read the env file {shown}: {error.strerror}"
+            context.report.error("env-file-missing", message, hint=hint)
         except dotenv.BadLine as error:
-            place = Span(shown, error.line, 1, error.line, 1)
-            raise refusal(place, "env-file-syntax", str(error)) from None
+            context.report.diagnostics += bad_line(shown, error, None).diagnostics
+        context.losses.variables |= len(context.report) > known
     merged = variables.under(values, {k: v for k, v in places.items() if k not in variables.values})
     variables.values, variables.places = merged.values, merged.places

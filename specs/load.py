@@ -1,9 +1,14 @@
-"""Text in, Project out: the one call that commands make. Collects every complaint in a Report, and never raises one."""
+"""Text in, Project out: the one call that commands make. Collects every complaint in a Report, and never raises one.
+
+A fault ends nothing: what is faulty leaves the tree (specs.losses), and the phases go on with the rest, so that all
+faults are told in one run. Only what leaves nothing to look at (no file, an alias bomb) ends a load.
+"""
 
 from __future__ import annotations
 
 import gc
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,22 +17,26 @@ from specs.check import check as check_parts
 from specs.depth import deep
 from specs.discover import Found, discover
 from specs.node import Node, plain
-from specs.read import Unreadable
 from specs.resolve import settle
 from specs.resolve.context import Context, Layer
-from specs.resolve.files import Stopped, load_layer, stop_on_errors
+from specs.resolve.files import load_layer
 from specs.resolve.images import typed_images
 from specs.resolve.include import is_remote
 from specs.resolve.name import project_name
 from specs.resolve.normalize import normalize
 from specs.resolve.paths import Paths
 from specs.resolve.refusal import Refusal, refusal
-from specs.source import Report, Span
+from specs.source import Diagnostic, Report, Span
 from specs.typed.kinds import EXTENSIONS
 
 if TYPE_CHECKING:
     # pydantic costs 0.2 s to import and to build; `config` works on plain values and never needs it
     from specs.models import Project
+
+
+ABOUT_KEYS = frozenset({"unknown-key", "bad-name"})
+# Whose fault it is, at the start of a message: differs where several services share one anchor.
+OWNER = re.compile(r'^(?:service "[^"]*"|[\w.-]+:) ')
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,24 +162,36 @@ def load(request: Request) -> Loaded:
         with deep():
             for phase in PHASES:
                 phase(loading)
-                stop_on_errors(context)
     except Refusal as error:
-        report.diagnostics.append(error.diagnostic)
-    except Unreadable as error:
-        report.diagnostics.append(error.diagnostic)
-    except OSError as error:
-        shown = context.shown(str(error.filename))
-        report.error("file-missing", f"can't read {shown}: {error.strerror}", Span(shown, 1, 1, 1, 1))
+        report.diagnostics += error.diagnostics
     except RecursionError:
         report.error("too-deep", "the project is nested too deeply")
-    except Stopped:
-        pass
     finally:
         if collecting:
             gc.enable()
     if report.failed:
         loaded.values = None
+        report.diagnostics = in_order(report.diagnostics, [context.shown(path) for path in context.used_files])
     return loaded
+
+
+def in_order(found: Sequence[Diagnostic], files: Sequence[str]) -> list[Diagnostic]:
+    """Each fault once, in the order of reading: an anchor's fault is met at every alias, a file's at every use."""
+    once: dict[tuple[Span | None, str, str], Diagnostic] = {}
+    bad_keys = {each.span for each in found if each.code == "key-not-string"}
+    for each in found:
+        if each.code in ABOUT_KEYS and each.span in bad_keys:
+            continue
+        # the same value of the wrong type may be met by more than one rule, each with its own words
+        about = "" if each.code == "wrong-type" else OWNER.sub("", each.message)
+        once.setdefault((each.span, each.code, about if each.span else each.message), each)
+    place = {file: number for number, file in enumerate(files)}
+
+    def key(each: Diagnostic) -> tuple[int, str, int, int]:
+        span = each.span
+        return (-1, "", 0, 0) if span is None else (place.get(span.file, len(place)), span.file, span.line, span.column)
+
+    return sorted(once.values(), key=key)
 
 
 def find(it: Loading) -> None:
@@ -205,7 +226,7 @@ def read_and_merge(it: Loading) -> None:
     found = it.files
     layer = Layer(directory=found.directory, base=found.directory, variables=found.variables)
     it.loaded.root = load_layer(it.context, layer, found.files)
-    if not it.loaded.root.value:
+    if not it.loaded.root.value and not it.context.report.failed:
         raise refusal(Span(it.context.shown(found.files[0]), 1, 1, 1, 1), "empty-file", "the Compose file is empty")
 
 
@@ -215,7 +236,7 @@ def normalize_all(it: Loading) -> None:
 
 
 def type_values(it: Loading) -> None:
-    values = settle.typed(it.root, it.context.report)
+    values = settle.typed(it.root, it.context.report, it.context.losses)
     top = it.root.value
     values["name"] = it.context.project_name
     values["working_dir"] = it.files.directory
@@ -225,7 +246,8 @@ def type_values(it: Loading) -> None:
     extensions = {key: plain(node) for key, node in top.items() if key.startswith("x-")}
     for key, value in extensions.items():
         if not finite(value):
-            raise refusal(top[key], "not-a-number", f"{key} holds infinity or NaN, which JSON has no way to write")
+            message = f"{key} holds infinity or NaN, which JSON has no way to write"
+            it.context.report.diagnostics += refusal(top[key], "not-a-number", message).diagnostics
     values[EXTENSIONS] = extensions
     if "images" in top:
         values["images"] = plain(top["images"])
@@ -253,7 +275,7 @@ def apply_profiles(it: Loading) -> None:
 def check(it: Loading) -> None:
     if it.request.check_consistency:
         disabled = {name: service.get("profiles", ()) for name, service in it.values["disabled_services"].items()}
-        check_parts(it.values, it.root, it.context.report, disabled=disabled)
+        check_parts(it.values, it.root, it.context.report, disabled=disabled, losses=it.context.losses)
     settle.agree_on_replicas(it.values["services"])
 
 
@@ -274,8 +296,9 @@ def select(it: Loading) -> None:
     """
     values = it.values
     for name in it.request.services:
-        if name not in values["services"] and name not in values["disabled_services"]:
-            raise refusal(None, "unknown-service", f"no such service: {name}")
+        known = name in values["services"] or name in values["disabled_services"]
+        if not known and not it.context.losses.hide("services", name):
+            it.context.report.error("unknown-service", f"no such service: {name}")
     more = [p for name in it.request.services for p in values["disabled_services"].get(name, {}).get("profiles", ())]
     if more:
         every = dict(sorted((values["services"] | values["disabled_services"]).items()))
@@ -288,7 +311,7 @@ def select(it: Loading) -> None:
 
 
 def drop_unused(it: Loading) -> None:
-    if not it.request.all_resources:
+    if not it.request.all_resources and not it.context.report.failed:
         settle.drop_unused(it.values)
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import binascii
 import re
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, NamedTuple
 
 from yaml._yaml import CParser  # type: ignore[import-untyped]
 from yaml.error import MarkedYAMLError  # type: ignore[import-untyped]
@@ -41,9 +42,22 @@ STANDARD = "tag:yaml.org,2002:"
 class Unreadable(Exception):
     """The text is no YAML that Compose would take; `diagnostic` says why and where."""
 
-    def __init__(self, code: str, message: str, span: Span | None, related: tuple[Related, ...] = ()) -> None:
-        self.diagnostic = Diagnostic(Severity.ERROR, code, message, span, None, related)
+    def __init__(
+        self, code: str, message: str, span: Span | None, hint: str | None = None, related: tuple[Related, ...] = ()
+    ) -> None:
+        self.diagnostic = Diagnostic(Severity.ERROR, code, message, span, hint, related)
         super().__init__(str(self.diagnostic))
+
+
+class Reading(NamedTuple):
+    """The documents of a file, and the faults that do not end the reading. Where there are such, the nodes with the
+    ids in `faulty` stand for what could not be read, and those in `incomplete` lack some of their entries.
+    """
+
+    documents: list[Node]
+    diagnostics: list[Diagnostic]
+    faulty: set[int]
+    incomplete: set[int]
 
 
 class Stream:
@@ -62,8 +76,10 @@ class Stream:
         return piece
 
 
-def read(text: bytes, name: str) -> list[Node]:
-    """The documents of a file that is called `name` in diagnostics; empty documents are left out. Raises Unreadable."""
+def read(text: bytes, name: str) -> Reading:
+    """The documents of a file that is called `name` in diagnostics; empty documents are left out. Raises Unreadable
+    for what leaves no documents at all.
+    """
     start = Span(name, 1, 1, 1, 1)
     if len(text) > MAX_BYTES:
         raise Unreadable("file-too-large", f"the file is larger than {MAX_BYTES >> 20} MiB", start)
@@ -78,17 +94,17 @@ def read(text: bytes, name: str) -> list[Node]:
         raise Unreadable("yaml-depth", "the file is nested too deeply", start) from None
 
 
-def build(text: bytes, name: str) -> list[Node]:
+def build(text: bytes, name: str) -> Reading:
     """`[a:, b]` is `["a:", "b"]` to Compose and an error to libyaml: there, such a colon is read as COLON."""
     for _ in range(MAX_COLONS):
         try:
-            return Builder(text, name).documents()
+            return Builder(text, name).read()
         except MarkedYAMLError as error:
             changed = without_colon(text, error)
             if changed is None:
                 raise
             text = changed
-    return Builder(text, name).documents()
+    return Builder(text, name).read()
 
 
 def without_colon(text: bytes, error: MarkedYAMLError) -> bytes | None:
@@ -143,8 +159,22 @@ class Builder:
         self.depth = 0
         self.flow = 0
         self.aliased = False
+        self.diagnostics: list[Diagnostic] = []
+        self.faulty: set[int] = set()
+        self.kept: list[Node] = []  # so that no other node gets the id of a faulty one
+        self.incomplete: set[int] = set()
         # only where there is a \/ anywhere is it worth a look
         self.slashes = text.decode("utf-8", "replace").split("\n") if b"\\/" in text else []
+
+    def read(self) -> Reading:
+        return Reading(self.documents(), self.diagnostics, self.faulty, self.incomplete)
+
+    def fault(self, code: str, message: str, span: Span | None, node: Node | None = None, **more: Any) -> None:
+        """A complaint that reading survives; `node` stands for what was not to be understood."""
+        self.diagnostics.append(Unreadable(code, message, span, **more).diagnostic)
+        if node is not None:
+            self.faulty.add(id(node))
+            self.kept.append(node)
 
     def documents(self) -> list[Node]:
         found: list[Node] = []
@@ -201,7 +231,11 @@ class Builder:
             event.end_mark.column + 1,
         )
         if target is None:
-            raise Unreadable("unknown-anchor", f"there is no anchor named {event.anchor!r}", place)
+            node = Node(None, event.start_mark, event.end_mark)
+            close = get_close_matches(event.anchor, self.anchors, 1)
+            hint = f"did you mean *{close[0]}?" if close else "an anchor (&NAME) must stand above its use"
+            self.fault("unknown-anchor", f"there is no anchor named {event.anchor!r}", place, node, hint=hint)
+            return node
         if id(target) in self.open:
             raise Unreadable("anchor-cycle", f"anchor {event.anchor!r} contains itself", place)
         self.aliased = True
@@ -210,37 +244,28 @@ class Builder:
     def scalar(self, event: Any) -> Node:
         value: Any = event.value
         tag = event.tag
+        node = Node(None, event.start_mark, event.end_mark)
         if COLON in value and event.style in PLAIN:
             value = value.replace(COLON, ":")
         if self.flow and event.style in PLAIN and "?" in value[1:]:
-            place = Span(
-                self.name,
-                event.start_mark.line + 1,
-                event.start_mark.column + 1,
-                event.end_mark.line + 1,
-                event.end_mark.column + 1,
-            )
-            raise Unreadable("yaml-syntax", "text with a ? in brackets or braces needs quotes", place)
-        if event.style == '"' and self.slashes:
-            self.check_slashes(event)
+            self.fault("yaml-syntax", "text with a ? in brackets or braces needs quotes", node.span, node)
+        if event.style == '"' and self.slashes and self.has_bad_slash(event):
+            place = mark_span(self.name, event.start_mark)
+            self.fault("yaml-syntax", "\\/ is no escape; write / as it is", place, node)
         if tag is None or str(tag) == "!":
-            if event.style in PLAIN:
-                value = resolve(value)
-            node = Node(value, event.start_mark, event.end_mark)
+            node.value = resolve(value) if event.style in PLAIN else value
         else:
-            node = Node(None, event.start_mark, event.end_mark)
             node.tag = custom_tag(tag)
             node.value = self.tagged(str(tag), value, event, node)
         return node
 
-    def check_slashes(self, event: Any) -> None:
+    def has_bad_slash(self, event: Any) -> bool:
         """`"\\/"` is an escape to libyaml, and none to Compose."""
         start, end = event.start_mark, event.end_mark
         lines = self.slashes[start.line : end.line + 1]
         lines[-1] = lines[-1][: end.column]
         lines[0] = lines[0][start.column :]
-        if BAD_ESCAPE.search("\n".join(lines)):
-            raise Unreadable("yaml-syntax", "\\/ is no escape; write / as it is", mark_span(self.name, start))
+        return BAD_ESCAPE.search("\n".join(lines)) is not None
 
     def tagged(self, tag: str, text: str, event: Any, node: Node) -> Any:
         if not tag.startswith(STANDARD):
@@ -251,7 +276,8 @@ class Builder:
         if value is not Ellipsis:
             return value
         found = printed(resolve(text))
-        raise Unreadable("yaml-tag", f"cannot read {found!r} as !!{word}", node.span)
+        self.fault("yaml-tag", f"cannot read {found!r} as !!{word}", node.span, node)
+        return None
 
     def sequence(self, node: Node) -> None:
         items: list[Node] = []
@@ -273,35 +299,55 @@ class Builder:
             plain_merge = type(event) is ScalarEvent and event.value == "<<" and event.implicit[0]
             key = self.node(event)
             name = self.key_name(key, event)
-            if name in seen:
-                raise self.duplicate(name, key, seen[name])
-            seen[name] = key
             value = self.node(self.next())
+            if name in seen:
+                self.duplicate(name, key, seen[name], value, items.get(name))
+                continue
+            seen[name] = key
             if plain_merge:
                 merges = value
                 continue
             items[name] = keyed(value, key)
+            if id(value) in self.faulty:
+                self.fault_again(items[name])
         node.value, node.end = items, event.end_mark
         if merges is not None:
-            self.merge(items, merges)
+            self.merge(node, items, merges)
+
+    def fault_again(self, node: Node) -> None:
+        """A faulty value that got a node of its own for its key."""
+        self.faulty.add(id(node))
+        self.kept.append(node)
 
     def key_name(self, key: Node, event: Any) -> str:
         value = key.value
         if type(value) is str:
             return value
-        shown = event.value if type(event) is ScalarEvent else "a mapping or list"
-        raise Unreadable("key-not-string", f"the key {shown} is not text; put it in quotes", key.span)
+        shown = str(event.value) if type(event) is ScalarEvent else "a mapping or list"
+        self.fault("key-not-string", f"the key {shown} is not text; put it in quotes", key.span)
+        return shown
 
-    def duplicate(self, name: str, key: Node, first: Node) -> Unreadable:
+    def duplicate(self, name: str, key: Node, first: Node, again: Node, value: Node | None) -> None:
+        """The first one counts; of two mappings, what only the second one holds is looked at too."""
         related = (Related("first written here", first.span),) if first.span else ()
-        return Unreadable("duplicate-key", f"the key {name!r} stands twice in one mapping", key.span, related)
+        hint = "keep one of them, with the content of both"
+        self.fault(
+            "duplicate-key", f"the key {name!r} stands twice in one mapping", key.span, hint=hint, related=related
+        )
+        if value is not None and type(value.value) is dict and type(again.value) is dict:
+            value.value = {**again.value, **value.value}
+        elif value is not None:
+            self.incomplete.add(id(value))
 
-    def merge(self, items: dict[str, Node], source: Node) -> None:
+    def merge(self, node: Node, items: dict[str, Node], source: Node) -> None:
         """`<<`: keys of the mapping itself win, then those of earlier sources."""
         sources = source.value if type(source.value) is list else [source]
         for each in sources:
             if type(each.value) is not dict:
-                raise Unreadable("merge-key", "<< takes a mapping or a list of mappings", each.span)
+                if id(each) not in self.faulty:
+                    self.fault("merge-key", "<< takes a mapping or a list of mappings", each.span)
+                self.incomplete.add(id(node))
+                continue
             for name, value in each.value.items():
                 if name not in items:
                     items[name] = value

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from specs.check import agreement, cycles, names, references, replicas
+from specs.check import agreement, cycles, references, replicas
 from specs.check.subject import Rule, Subject
+from specs.losses import Losses
 from specs.node import Node
 from specs.source import Diagnostic, Report
 
@@ -37,18 +38,23 @@ RULES: tuple[Rule, ...] = (
 
 
 def check(
-    values: Mapping[str, Any], root: Node, report: Report, *, disabled: Mapping[str, Collection[str]] | None = None
+    values: Mapping[str, Any],
+    root: Node,
+    report: Report,
+    *,
+    disabled: Mapping[str, Collection[str]] | None = None,
+    losses: Losses | None = None,
 ) -> None:
-    """Append every fault to the report. `disabled`: services out of every active profile → their profiles.
+    """Append every fault to the report. `disabled`: services out of every active profile → their profiles; `losses`:
+    what earlier faults took away, of which nothing is said here.
 
     `values` has `services`, `networks`, `volumes`, `secrets`, `configs`, `models`: name → typed fields.
     """
-    subject = Subject(values, root, report, disabled or {})
+    subject = Subject(values, root, report, disabled or {}, losses or Losses())
     known = len(report)
     for name, service in subject.services.items():
         for rule in RULES:
             rule(subject, name, service)
-    names.container_names_differ(subject)
     references.secrets_have_a_source(subject)
     agreement.container_names_are_unique(subject)
     cycles.no_cycles(subject)

@@ -39,10 +39,12 @@ def differing(subject: Subject, service: str, short: str, long: str, path: tuple
 
 
 def has_an_image(subject: Subject, name: str, service: Service) -> None:
-    if not any(service.get(key) for key in ("image", "build")) and service.get("provider") is None:
+    if any(service.get(key) for key in ("image", "build")) or service.get("provider") is not None:
+        return
+    if not any(subject.losses.touch("services", name, key) for key in ("image", "build", "provider")):
         subject.report.error(
             "missing-image",
-            f'service "{name}" has neither an image nor a build',
+            f'service "{name}" has neither an image nor a build{subject.origin("services", name, "image")}',
             subject.key("services", name),
             hint="add `image: NAME:TAG`, or `build: .` for a folder with a Dockerfile",
         )
@@ -149,7 +151,8 @@ def one_container_one_name(subject: Subject, name: str, service: Service) -> Non
 def watch_has_a_target(subject: Subject, name: str, service: Service) -> None:
     for index, rule in enumerate((service.get("develop") or {}).get("watch") or ()):
         action = rule.get("action", "")
-        if not rule.get("target") and action not in WITHOUT_TARGET:
+        lost = subject.losses.touch("services", name, "develop", "watch")
+        if not rule.get("target") and action not in WITHOUT_TARGET and not lost:
             subject.report.error(
                 "missing-key",
                 f'a watch rule of service "{name}" with action {action} needs a target: the path in the container',

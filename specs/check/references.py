@@ -12,13 +12,23 @@ SERVICE_PREFIX = "service:"
 
 
 def unknown(
-    subject: Subject, service: str, kind: str, name: str, span: Span | None, *, verb: str, known: Iterable[str] = ()
+    subject: Subject,
+    service: str,
+    kind: str,
+    name: str,
+    span: Span | None,
+    *,
+    verb: str,
+    known: Iterable[str] = (),
+    origin: str = "",
 ) -> None:
     """One undefined name: `kind` is the section that lacks it."""
+    if subject.losses.hide(kind, name):
+        return
     noun = kind.removesuffix("s")
     subject.report.error(
         f"unknown-{noun}",
-        f'service "{service}" {verb} "{name}", which is not defined',
+        f'service "{service}" {verb} "{name}", which is not defined{origin}',
         span,
         hint=subject.suggestion(kind, name, known or subject.section(kind)),
     )
@@ -28,13 +38,14 @@ def dependencies(subject: Subject, name: str, service: Service) -> None:
     for wanted, dependency in (service.get("depends_on") or {}).items():
         if wanted in subject.services:
             continue
-        span = subject.key("services", name, "depends_on", wanted)
+        path = ("services", name, "depends_on", wanted)
+        span = subject.key(*path)
         if wanted in subject.disabled:
             if (dependency or {}).get("required", True):
                 inactive(subject, name, wanted, span)
             continue
         known = sorted({*subject.services, *subject.disabled} - {name})
-        unknown(subject, name, "services", wanted, span, verb="depends on", known=known)
+        unknown(subject, name, "services", wanted, span, verb="depends on", known=known, origin=subject.origin(*path))
 
 
 def inactive(subject: Subject, name: str, wanted: str, span: Span | None) -> None:
@@ -58,7 +69,7 @@ def build_contexts(subject: Subject, name: str, service: Service) -> None:
         span = subject.at("services", name, "build", "additional_contexts", context)
         if wanted not in subject.services:
             unknown(subject, name, "services", wanted, span, verb="builds from")
-        elif not subject.services[wanted].get("build"):
+        elif not subject.services[wanted].get("build") and not subject.losses.touch("services", wanted, "build"):
             subject.report.error(
                 "not-built",
                 f'service "{name}" builds from "{wanted}", which has no build',
@@ -71,19 +82,18 @@ def build_contexts(subject: Subject, name: str, service: Service) -> None:
 def networks(subject: Subject, name: str, service: Service) -> None:
     for wanted in service.get("networks") or {}:
         if wanted not in subject.section("networks"):
-            span = subject.key("services", name, "networks", wanted)
-            unknown(subject, name, "networks", wanted, span, verb="is attached to network")
+            path = ("services", name, "networks", wanted)
+            verb = "is attached to network"
+            unknown(subject, name, "networks", wanted, subject.key(*path), verb=verb, origin=subject.origin(*path))
 
 
 def volumes(subject: Subject, name: str, service: Service) -> None:
     for index, mount in enumerate(service.get("volumes") or ()):
         source = mount.get("source")
         if mount.get("type") == "volume" and source and source not in subject.section("volumes"):
-            unknown(subject, name, "volumes", source, source_of(subject, name, index), verb="mounts volume")
-
-
-def source_of(subject: Subject, name: str, index: int) -> Span | None:
-    return subject.at("services", name, "volumes", index, "source")
+            path = ("services", name, "volumes", index, "source")
+            origin = subject.origin(*path)
+            unknown(subject, name, "volumes", source, subject.at(*path), verb="mounts volume", origin=origin)
 
 
 def build_secrets(subject: Subject, name: str, service: Service) -> None:
@@ -103,8 +113,9 @@ def files(subject: Subject, name: str, references: Any, kind: str, *path: str) -
     for index, reference in enumerate(references or ()):
         wanted = reference.get("source", "")
         if wanted not in subject.section(kind):
-            span = subject.at(*path, index, "source")
-            unknown(subject, name, kind, wanted, span, verb=f"uses {kind.removesuffix('s')}")
+            place: tuple[str | int, ...] = (*path, index, "source")
+            verb = f"uses {kind.removesuffix('s')}"
+            unknown(subject, name, kind, wanted, subject.at(*place), verb=verb, origin=subject.origin(*place))
 
 
 def models(subject: Subject, name: str, service: Service) -> None:
@@ -117,7 +128,8 @@ def models(subject: Subject, name: str, service: Service) -> None:
 def secrets_have_a_source(subject: Subject) -> None:
     """Every secret, used or not, comes from somewhere: Compose takes no driver's word for it."""
     for name, secret in subject.section("secrets").items():
-        if not any(secret.get(key) for key in ("external", "file", "environment")):
+        keys = ("external", "file", "environment")
+        if not any(secret.get(key) or subject.losses.touch("secrets", name, key) for key in keys):
             subject.report.error(
                 "missing-key",
                 f'secret "{name}" has neither a file nor an environment variable to come from',

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from specs.losses import Losses
 from specs.node import Node
+from specs.resolve.refusal import provenance
 from specs.source import Related, Report, Span
 
 Service = Mapping[str, Any]
@@ -19,6 +21,7 @@ class Subject:
     root: Node
     report: Report
     disabled: Mapping[str, Collection[str]]
+    losses: Losses
 
     @property
     def services(self) -> Mapping[str, Service]:
@@ -60,6 +63,11 @@ class Subject:
 
     def defined(self, kind: str, name: str) -> Span | None:
         return self.key(kind, name)
+
+    def origin(self, *path: str | int) -> str:
+        """` (from ${IMAGE}, not set)` where variables gave a value, or nothing."""
+        node = self.node(*path)
+        return f" ({provenance(node)})" if node is not None and node.variables else ""
 
     def related(self, message: str, *path: str | int) -> tuple[Related, ...]:
         span = self.key(*path)

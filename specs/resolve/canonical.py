@@ -1,35 +1,35 @@
-"""Short forms into long ones. Runs on the merged project after every file."""
+"""Short forms into long ones. Runs on the merged project after every file. What is no form at all leaves the tree."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from specs.losses import Losses
 from specs.node import Node, planted
-from specs.resolve.refusal import Refusal, refusal
+from specs.resolve.refusal import Refusal, attempt, each_of, refusal
 from specs.resolve.short import clean, parse_mount, parse_ports
 from specs.scalars import printed
-from specs.source import Report
+from specs.source import Diagnostic, Report
 
 
-def canonical(root: Node, report: Report) -> None:
+def canonical(root: Node, report: Report, losses: Losses) -> None:
     """Expand all short forms below a project's root; faults go to the report."""
     sections = root.value
     services = sections.get("services")
     if services is not None and type(services.value) is dict:
-        for name, service in services.value.items():
+        for name, service in list(services.value.items()):
             if type(service.value) is dict:
-                expand(service, SERVICE, report)
+                expand(name, service, report, losses)
                 omit_empty(service)
             elif service.value is not None:
-                report.diagnostics.append(refusal(service, "wrong-type", f"{name} must be a mapping").diagnostic)
+                report.diagnostics += refusal(service, "wrong-type", f"{name} must be a mapping").diagnostics
+                del services.value[name]
+                losses.add("services", name)
     for kind in ("volumes", "networks", "secrets", "configs"):
         section = sections.get(kind)
         if section is not None and type(section.value) is dict:
             for resource in section.value.values():
-                try:
-                    fold_external(resource)
-                except Refusal as error:
-                    report.diagnostics.append(error.diagnostic)
+                attempt(report, fold_external, resource)
 
 
 def omit_empty(service: Node) -> None:
@@ -39,20 +39,35 @@ def omit_empty(service: Node) -> None:
         dns.value = [item for item in dns.value if item.value not in (None, "")]
 
 
-def expand(node: Node, table: dict[str, Callable[[Node], Node]], report: Report) -> None:
-    mapping: dict[str, Node] = node.value
-    for name, child in mapping.items():
-        transform = table.get(name)
-        if transform is not None:
-            try:
-                new = transform(child)
-            except Refusal as error:
-                report.diagnostics.append(error.diagnostic)
+def expand(name: str, service: Node, report: Report, losses: Losses) -> None:
+    mapping: dict[str, Node] = service.value
+    for key, child in list(mapping.items()):
+        transform = SERVICE.get(key)
+        if transform is None:
+            continue
+        try:
+            new = transform(child)
+        except Refusal as error:
+            report.diagnostics += error.diagnostics
+            losses.add("services", name, key)
+            if not isinstance(error.rest, Node):
+                del mapping[key]
                 continue
-            if new is not child:
-                new.key = child.key
-                new.earlier = new.earlier or child.earlier
-                mapping[name] = new
+            new = error.rest
+        if new is not child:
+            new.key = child.key
+            new.earlier = new.earlier or child.earlier
+            mapping[key] = new
+
+
+def of_items(node: Node, transform: Callable[[Node], Node]) -> Node:
+    """A list node with every item transformed. Raises one Refusal for all items, with the node of the others."""
+    try:
+        node.value = each_of(node.value, transform)
+    except Refusal as error:
+        node.value = error.rest
+        raise Refusal(*error.diagnostics, rest=node) from None
+    return node
 
 
 def fold_external(node: Node) -> None:
@@ -82,46 +97,58 @@ def build(node: Node) -> Node:
         return node.at({"context": node})
     if type(node.value) is not dict:
         raise wrong(node, "build")
+    faults: list[Diagnostic] = []
     for name, transform in BUILD.items():
         child = node.value.get(name)
-        if child is not None:
+        if child is None:
+            continue
+        try:
             node.value[name] = transform(child)
+        except Refusal as error:
+            faults += error.diagnostics
+            del node.value[name]
+    if faults:
+        raise Refusal(*faults, rest=node)
     return node
 
 
 def pairs(node: Node) -> Node:
     """A list of `key=value` → a mapping."""
-    if type(node.value) is not list:
-        return node
-    found: dict[str, Node] = {}
-    for item in node.value:
-        name, equals, value = printed(item.value).partition("=")
-        if not equals:
-            raise refusal(item, "bad-pair", f"{item.value!r} must be NAME=VALUE")
-        found[name] = item.at(value)
-    return node.at(found)
+    return mapped(node, pair)
+
+
+def pair(item: Node) -> tuple[str, Node]:
+    name, equals, value = printed(item.value).partition("=")
+    if not equals:
+        raise refusal(item, "bad-pair", f"{item.value!r} must be NAME=VALUE")
+    return name, item.at(value)
 
 
 def ssh(node: Node) -> Node:
-    if type(node.value) is not list:
-        return node
-    found: dict[str, Node] = {}
-    for item in node.value:
-        name, equals, value = printed(item.value).partition("=")
-        if not equals and name != "default":
-            raise refusal(item, "bad-ssh-key", f"{item.value!r} must be default or NAME=PATH")
-        found[name] = item.at(value if equals else None)
-    return node.at(found)
+    return mapped(node, ssh_key)
+
+
+def ssh_key(item: Node) -> tuple[str, Node]:
+    name, equals, value = printed(item.value).partition("=")
+    if not equals and name != "default":
+        raise refusal(item, "bad-ssh-key", f"{item.value!r} must be default or NAME=PATH")
+    return name, item.at(value if equals else None)
+
+
+def mapped(node: Node, entry: Callable[[Node], tuple[str, Node]]) -> Node:
+    """A list as a mapping; a mapping as it is."""
+    return node.at(dict(each_of(node.value, entry))) if type(node.value) is list else node
 
 
 def names(node: Node) -> Node:
     """A list of names → a mapping from each to null."""
-    if type(node.value) is not list:
-        return node
-    for item in node.value:
-        if type(item.value) is not str:
-            raise wrong(item, "name")
-    return node.at({item.value: item.at(None) for item in node.value})
+    return mapped(node, name_alone)
+
+
+def name_alone(item: Node) -> tuple[str, Node]:
+    if type(item.value) is not str:
+        raise wrong(item, "name")
+    return item.value, item.at(None)
 
 
 def depends_on(node: Node) -> Node:
@@ -172,9 +199,7 @@ def file_references(node: Node) -> Node:
 
 
 def mounts(node: Node) -> Node:
-    if type(node.value) is list:
-        node.value = [mount(item) for item in node.value]
-    return node
+    return of_items(node, mount) if type(node.value) is list else node
 
 
 def mount(item: Node) -> Node:
@@ -189,9 +214,7 @@ def mount(item: Node) -> Node:
 
 
 def devices(node: Node) -> Node:
-    if type(node.value) is list:
-        node.value = [device(item) for item in node.value]
-    return node
+    return of_items(node, device) if type(node.value) is list else node
 
 
 def device(item: Node) -> Node:
@@ -208,19 +231,23 @@ def device(item: Node) -> Node:
 def ports(node: Node) -> Node:
     if type(node.value) is not list:
         raise wrong(node, "list of ports")
-    found: list[Node] = []
-    for item in node.value:
-        if type(item.value) is str:
-            found += parse_ports(item)
-        elif type(item.value) is int:
-            if item.value == 0:
-                raise refusal(item, "bad-port", "port 0 does not exist")
-            found.append(item.at({"target": item}))
-        elif type(item.value) is dict:
-            found.append(item)
-        else:
-            raise wrong(item, "port")
-    return node.at(found)
+    try:
+        return node.at([port for item in each_of(node.value, ports_of) for port in item])
+    except Refusal as error:
+        rest = node.at([port for item in error.rest for port in item])
+        raise Refusal(*error.diagnostics, rest=rest) from None
+
+
+def ports_of(item: Node) -> list[Node]:
+    if type(item.value) is str:
+        return parse_ports(item)
+    if type(item.value) is int:
+        if item.value == 0:
+            raise refusal(item, "bad-port", "port 0 does not exist")
+        return [item.at({"target": item})]
+    if type(item.value) is not dict:
+        raise wrong(item, "port")
+    return [item]
 
 
 SERVICE: dict[str, Callable[[Node], Node]] = {

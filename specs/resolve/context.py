@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from specs.losses import Losses
 from specs.node import Node
-from specs.read import read
+from specs.openfile import read_bytes
+from specs.read import Unreadable, read
 from specs.resolve.interpolate import Variables
-from specs.source import Report
+from specs.source import Report, Span
 
 
 @dataclass(slots=True)
@@ -25,7 +27,8 @@ class Context:
     home: str = "/"
     stdin: bytes | None = None
     project_name: str = ""
-    cache: dict[str, list[Node]] = field(default_factory=dict)
+    losses: Losses = field(default_factory=Losses)
+    cache: dict[str, list[Node] | Unreadable | OSError] = field(default_factory=dict)
     used_files: list[str] = field(default_factory=list)
 
     def shown(self, path: str) -> str:
@@ -36,29 +39,51 @@ class Context:
         return path if relative.startswith("..") else relative
 
     def documents(self, path: str) -> list[Node]:
-        """The documents of a file, read once. Raises Unreadable and OSError."""
-        if path not in self.cache:
+        """The documents of a file, read once. Raises Unreadable and OSError, each time it is asked for."""
+        known = self.cache.get(path)
+        if known is None:
             self.used_files.append(path)
-            if path == "-":
-                text = self.stdin or b""
-            else:
-                with open(path, "rb") as file:
-                    text = file.read()
-            self.cache[path] = read(text, self.shown(path))
-        return self.cache[path]
+            try:
+                known = self.read(path)
+            except (Unreadable, OSError) as error:
+                known = error
+            self.cache[path] = known
+        if not isinstance(known, list):
+            raise known
+        return known
+
+    def read(self, path: str) -> list[Node]:
+        text = self.stdin or b"" if path == "-" else read_bytes(path)
+        found = read(text, self.shown(path))
+        self.report.diagnostics += found.diagnostics
+        if found.faulty or found.incomplete:
+            for document in found.documents:
+                self.losses.prune(document, found.faulty, found.incomplete)
+        return found.documents
+
+    def tell_unreadable(self, error: Unreadable | OSError, path: str, place: Node | None = None) -> None:
+        """A file that can't be read: at the place that names it, where there is one."""
+        if isinstance(error, Unreadable):
+            self.report.diagnostics.append(error.diagnostic)
+            return
+        shown = self.shown(path)
+        span = Span(shown, 1, 1, 1, 1) if place is None else place.span
+        self.report.error("file-missing", f"can't read {shown}: {error.strerror}", span)
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One set of files that belongs together: the project's own, those of one include, one extended file.
 
-    `directory` is where its relative paths start, `base` is what its own files are looked up in.
+    `directory` is where its relative paths start, `base` is what its own files are looked up in, `named` is where
+    another file names them.
     """
 
     directory: str
     base: str
     variables: Variables
     included: Sequence[str] = ()
+    named: Mapping[str, Node] = field(default_factory=dict)
 
     def find(self, path: str) -> str:
         return path if os.path.isabs(path) else os.path.normpath(os.path.join(self.base, path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from specs.losses import Losses
 from specs.node import Node
 from specs.resolve.refusal import refusal
 from specs.resolve.short import is_ip
@@ -37,12 +38,12 @@ def device_requests(service: Node) -> list[Node]:
     return items(service.get("gpus")) + items(service.get("deploy", "resources", "reservations", "devices"))
 
 
-def check_values(root: Node, report: Report) -> None:
+def check_values(root: Node, report: Report, losses: Losses) -> None:
     """What Compose refuses about single objects, beyond the schema."""
     for kind, keys in (("configs", ("file", "environment", "content")), ("secrets", ("file", "environment"))):
         section = root.get(kind)
         for name, resource in section.value.items() if section is not None else ():
-            check_source(resource, f"{kind}.{name}", keys, report)
+            check_source(resource, kind, name, keys, report, losses)
     volumes = root.get("volumes")
     for name, volume in volumes.value.items() if volumes is not None else ():
         check_external_volume(name, volume, report)
@@ -53,15 +54,17 @@ def check_values(root: Node, report: Report) -> None:
 
 
 def complain(report: Report, node: Node, code: str, message: str) -> None:
-    report.diagnostics.append(refusal(node, code, message).diagnostic)
+    report.diagnostics += refusal(node, code, message).diagnostics
 
 
-def check_source(resource: Node, path: str, keys: tuple[str, ...], report: Report) -> None:
+def check_source(resource: Node, kind: str, name: str, keys: tuple[str, ...], report: Report, losses: Losses) -> None:
     given = [key for key in keys if key in resource.value]
+    path = f"{kind}.{name}"
     if len(given) > 1:
         message = f"{path}: only one of {', '.join(keys)} may be set"
         complain(report, resource.value[given[1]], "exclusive-keys", message)
-    if not given and "driver" not in resource.value and "external" not in resource.value:
+    enough = (*keys, "driver", "external")
+    if not any(key in resource.value or losses.touch(kind, name, key) for key in enough):
         complain(report, resource, "missing-key", f"{path}: one of {', '.join(keys)} must be set")
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from specs import dotenv
 from specs.node import Node
+from specs.openfile import read_text
+from specs.resolve.include import bad_line
 from specs.resolve.interpolate import Variables
-from specs.resolve.refusal import refusal
+from specs.resolve.refusal import each_of, refusal
 from specs.resolve.template import Lookup
 from specs.typed.kinds import flag
 
@@ -47,8 +49,8 @@ def service_environment(service: Node, values: dict[str, Any], variables: Variab
         return known[name] if name in known else own.get(name)
 
     env_files = service.get("env_file")
-    for entry in env_files.value if env_files is not None else ():
-        read_env_file(entry, found, lookup)
+    if env_files is not None:
+        each_of(env_files.value, lambda entry: read_env_file(entry, found, lookup))
     return {**found, **own}
 
 
@@ -61,7 +63,8 @@ def read_env_file(entry: Node, found: dict[str, str], lookup: Lookup) -> None:
     required = entry.get("required")
     if not os.path.exists(path):
         if required is None or flag(required):
-            raise refusal(path_node, "env-file-missing", f"the env file {path} does not exist")
+            hint = "create it, or write {path: …, required: false} where it may be missing"
+            raise refusal(path_node, "env-file-missing", f"the env file {path} does not exist", hint)
         return
     style = entry.get("format")
     if style is not None and style.value not in ("", "raw"):
@@ -75,23 +78,25 @@ def parse_file(
     path: str, place: Node, lookup: Lookup, before: dict[str, str], *, raw: bool = False
 ) -> dict[str, dotenv.Setting]:
     try:
-        with open(path, encoding="utf-8", errors="replace", newline="") as file:
-            text = file.read()
+        text = read_text(path)
         return dotenv.parse_raw(text, lookup) if raw else dotenv.parse(text, lookup, before)
     except OSError as error:
         raise refusal(place, "env-file-unreadable", f"{path}: {error.strerror}") from None
     except dotenv.BadLine as error:
-        raise refusal(place, "env-file-syntax", f"{path}:{error.line}: {error}") from None
+        raise bad_line(path, error, place) from None
 
 
 def service_labels(service: Node, values: dict[str, Any]) -> dict[str, str]:
     """`labels` over the label files."""
     found: dict[str, str] = {}
     files = service.get("label_file")
-    for entry in files.value if files is not None else ():
+
+    def read_label_file(entry: Node) -> None:
         if not os.path.exists(entry.value):
             raise refusal(entry, "label-file-missing", f"the label file {entry.value} does not exist")
         settings = parse_file(entry.value, entry, found.get, found)
-        found |= {name: setting.value for name, setting in settings.items()}
+        found.update((name, setting.value) for name, setting in settings.items())
+
+    each_of(files.value if files is not None else (), read_label_file)
     own: dict[str, str] = values.get("labels", {})
     return found | own

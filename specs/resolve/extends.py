@@ -12,7 +12,7 @@ from specs.resolve.context import Context, Layer
 from specs.resolve.interpolate import Interpolation
 from specs.resolve.merge import RULES, SERVICE_RULES, merge, merge_mappings
 from specs.resolve.paths import Paths
-from specs.resolve.refusal import Refusal, refusal
+from specs.resolve.refusal import Refusal, attempt, refusal
 from specs.resolve.reset import Path, apply_resets, take_resets
 from specs.resolve.unique import enforce_unique
 
@@ -30,7 +30,8 @@ def apply_extends(context: Context, layer: Layer, path: str, tree: Node, resets:
         try:
             section.value[name] = extended(context, layer, path, name, section.value, resets, ())
         except Refusal as error:
-            context.report.diagnostics.append(error.diagnostic)
+            context.report.diagnostics += error.diagnostics
+            context.losses.add("services", name)
 
 
 def extended(
@@ -42,7 +43,7 @@ def extended(
     if type(service.value) is not dict:
         raise refusal(service, "wrong-type", f"services.{name}: must be a mapping")
     clause = service.value.get("extends")
-    if clause is None:
+    if clause is None or context.losses.cut("services", name, "extends"):
         return service
     wanted, file = target_of(clause, name)
     if wanted is None:
@@ -51,19 +52,28 @@ def extended(
     if file is not None:
         base_services, base_path = services_of(context, layer, name, wanted, file)
     elif wanted.value not in services:
+        if context.losses.touch("services", wanted.value):
+            context.losses.add("services", name)
+            return service
         raise unknown(wanted, name, services)
     step = (base_path, name)
     if step in trail:
-        shown = " → ".join(f"{each} in {context.shown(where)}" for where, each in (*trail, step))
+        circle = trail[trail.index(step) :]
+        for _, each in circle:
+            # told once, not once for each of them
+            context.losses.add("services", each, "extends")
+            context.losses.add("services", each)
+        shown = " → ".join(f"{each} in {context.shown(where)}" for where, each in (*circle, step))
         raise refusal(clause, "extends-cycle", f"services extend each other in a circle: {shown}")
     base = extended(
         context, layer, base_path, wanted.value, base_services, resets if file is None else [], (*trail, step)
     )
+    context.losses.inherit(name, wanted.value)
     if base.value is None:
         return service
     source = copied(base)
     apply_resets(resets, Node({"services": Node({name: source})}))
-    merged = merge(source, service, SERVICE_RULES)
+    merged = attempt(context.report, merge, source, service, SERVICE_RULES) or source
     merged.value.pop("extends", None)
     merged.key, merged.start, merged.end = service.key, service.start, service.end
     services[name] = merged
@@ -77,14 +87,20 @@ def target_of(clause: Node, name: str) -> tuple[Node | None, Node | None]:
     if type(clause.value) is not dict:
         return None, None
     wanted = clause.value.get("service")
-    if wanted is None or type(wanted.value) is not str:
+    if wanted is None:
         raise refusal(clause, "missing-key", f"services.{name}.extends needs the key service")
+    if type(wanted.value) is not str:
+        raise refusal(wanted, "wrong-type", f"services.{name}.extends.service must be the name of a service")
     file = clause.value.get("file")
     if file is None or file.value is None:
         return wanted, None
     if type(file.value) is not str:
         raise refusal(file, "wrong-type", "the file to extend from must be a path")
     return wanted, file
+
+
+def not_a_project(document: Node) -> Refusal:
+    return refusal(document, "wrong-type", "a Compose file must be a mapping: services: {…}")
 
 
 def unknown(wanted: Node, name: str, services: dict[str, Node]) -> Refusal:
@@ -109,21 +125,21 @@ def services_of(context: Context, layer: Layer, name: str, wanted: Node, file: N
         raise Refusal(error.diagnostic) from None
     for document in documents:
         if type(document.value) is not dict:
-            raise refusal(document, "wrong-type", "a Compose file must be a mapping: services: {…}")
+            raise not_a_project(document)
         interpolation = Interpolation(
-            layer.variables, context.report, strict=context.strict_env, enabled=context.interpolate
+            layer.variables, context.report, context.losses, strict=context.strict_env, enabled=context.interpolate
         )
         tree = interpolation.document(document)
         resets = take_resets(tree)
         apply_resets(resets, root)
-        root = merge_mappings(root, tree, RULES)
+        attempt(context.report, merge_mappings, root, tree, RULES)
         enforce_unique(root, lenient=True)
-        canonical(root, context.report)
-        enforce_unique(root)
+        canonical(root, context.report, context.losses)
+        attempt(context.report, enforce_unique, root)
     section = root.value.get("services")
     if section is None or type(section.value) is not dict:
         raise refusal(file, "no-services", f"{file.value} has no services")
     if wanted.value not in section.value:
         raise unknown(wanted, name, section.value)
-    Paths(folder, context.home, include.is_remote).project(root)
+    attempt(context.report, Paths(folder, context.home, include.is_remote).project, root)
     return section.value, local

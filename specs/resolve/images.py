@@ -31,14 +31,14 @@ def typed_images(root: Node, project: str, paths: Paths, variables: Variables, r
         for fault in faults or ():
             steps = ".".join(("images", *reversed(fault.path)))
             place = fault.node.key_span if fault.at_key else fault.node
-            report.diagnostics.append(refusal(place, fault.code, f"{steps}: {fault.message}", fault.hint).diagnostic)
+            report.diagnostics += refusal(place, fault.code, f"{steps}: {fault.message}", fault.hint).diagnostics
         for name, image in () if faults else node.value.items():
             try:
                 found[name] = typed_image(image, paths, variables)
                 tags = found[name].get("tags")
                 found[name]["reference"] = tags[0] if tags else f"{project}-{name}:latest"
             except Refusal as error:
-                report.diagnostics.append(error.diagnostic)
+                report.diagnostics += error.diagnostics
     return found
 
 

@@ -7,11 +7,11 @@ import re
 
 from specs import dotenv
 from specs.node import Node, equal
-from specs.read import Unreadable
+from specs.openfile import read_text
 from specs.resolve.context import Context, Layer
 from specs.resolve.interpolate import Variables
 from specs.resolve.refusal import Refusal, refusal
-from specs.source import Related
+from specs.source import Diagnostic, Related, Span
 
 REMOTE = re.compile(r"(https?://|git://|ssh://|git@|github\.com/|oci://)")
 DEEPEST = 100  # every level reads again what the levels below it gave
@@ -27,16 +27,22 @@ def no_remote(node: Node) -> Refusal:
 
 
 def apply_include(context: Context, layer: Layer, path: str, tree: Node) -> None:
-    """Import what the file includes into `tree`."""
+    """Import what the file includes into `tree`; faults go to the report, and the next entry is looked at."""
+    if context.losses.cut("include"):
+        context.losses.open.update(SECTIONS)
     clause = tree.value.pop("include", None)
     if clause is None or clause.value is None:
         return
-    if type(clause.value) is not list:
-        raise refusal(clause, "wrong-type", "include must be a list")
-    for entry in clause.value:
-        imported = included(context, layer, path, entry)
-        if imported is not None:
-            import_resources(imported, tree, entry)
+    for entry in clause.value if type(clause.value) is list else [clause]:
+        try:
+            if entry is clause:
+                raise refusal(clause, "wrong-type", "include must be a list", "write `include: [PATH]`")
+            imported = included(context, layer, path, entry)
+            if imported is not None:
+                import_resources(imported, tree, entry)
+        except Refusal as error:
+            context.report.diagnostics += error.diagnostics
+            context.losses.open.update(SECTIONS)
 
 
 def included(context: Context, layer: Layer, path: str, entry: Node) -> Node | None:
@@ -58,14 +64,13 @@ def included(context: Context, layer: Layer, path: str, entry: Node) -> Node | N
         raise refusal(paths[0], "include-depth", f"files include each other more than {DEEPEST} deep")
     folder, directory = folders(layer, paths[0].value, entry)
     inner = Layer(
-        directory=folder, base=directory, variables=variables_of(context, layer, directory, entry), included=trail
+        directory=folder,
+        base=directory,
+        variables=variables_of(context, layer, directory, entry),
+        included=trail,
+        named=dict(zip(found, paths, strict=True)),
     )
-    try:
-        return context.load_layer(context, inner, found)
-    except OSError as error:
-        raise refusal(paths[0], "file-missing", f"can't read {error.filename}: {error.strerror}") from None
-    except Unreadable as error:
-        raise Refusal(error.diagnostic) from None
+    return context.load_layer(context, inner, found)
 
 
 def folders(layer: Layer, main: str, entry: Node) -> tuple[str, str]:
@@ -95,33 +100,36 @@ def texts(node: Node | None, entry: Node) -> list[Node]:
 def variables_of(context: Context, layer: Layer, directory: str, entry: Node) -> Variables:
     """The variables that an included file sees: the outer ones, then those of its own env files."""
     given = texts(entry.get("env_file"), entry)
-    paths: list[tuple[str, Node]] = []
-    for node in given:
-        if node.value == "/dev/null":
-            continue
-        path = layer.find(node.value)
-        if not os.path.isfile(path):
-            raise refusal(node, "env-file-missing", f"the env file {node.value} does not exist, or is no file")
-        paths.append((path, node))
+    paths = [(layer.find(node.value), node) for node in given if node.value != "/dev/null"]
     default = os.path.join(directory, ".env")
     if not given and os.path.isfile(default):
         paths.append((default, entry))
     values: dict[str, str] = {}
     places: dict[str, str] = {}
     for path, node in paths:
+        if node is not entry and not os.path.isfile(path):
+            raise refusal(node, "env-file-missing", f"the env file {node.value} does not exist, or is no file")
         try:
             read_env_file(context, path, layer.variables.values, values, places)
-        except (OSError, dotenv.BadLine) as error:
-            raise refusal(node, "env-file-syntax", f"{context.shown(path)}: {error}") from None
+        except OSError as error:
+            raise refusal(node, "env-file-unreadable", f"can't read {context.shown(path)}: {error.strerror}") from None
+        except dotenv.BadLine as error:
+            raise bad_line(context.shown(path), error, node) from None
     return layer.variables.under(values, places)
+
+
+def bad_line(shown: str, error: dotenv.BadLine, place: Node | None) -> Refusal:
+    """At the line of the env file, with a word about where the Compose file names it."""
+    related = (Related("named here", place.span),) if place is not None and place.span else ()
+    hint = "write NAME=value, one a line; a comment starts with #"
+    return refusal(Span(shown, error.line, 1, error.line, 1), "env-file-syntax", str(error), hint, related)
 
 
 def read_env_file(
     context: Context, path: str, outer: dict[str, str], values: dict[str, str], places: dict[str, str]
 ) -> None:
     """The settings of one file into `values`, and where they stand into `places`. Raises OSError and BadLine."""
-    with open(path, encoding="utf-8", errors="replace", newline="") as file:
-        text = file.read()
+    text = read_text(path)
 
     def lookup(name: str) -> str | None:
         return outer[name] if name in outer else values.get(name)
@@ -133,6 +141,7 @@ def read_env_file(
 
 def import_resources(source: Node, target: Node, entry: Node) -> None:
     """What the included project defines, into this one; the same name twice is a conflict unless both are equal."""
+    faults: list[Diagnostic] = []
     for kind in SECTIONS:
         section = source.value.get(kind)
         if section is None or type(section.value) is not dict:
@@ -145,7 +154,9 @@ def import_resources(source: Node, target: Node, entry: Node) -> None:
             if there is None:
                 own.value[name] = resource
             elif not equal(there, resource):
-                raise conflict(kind, name, there, resource, entry)
+                faults += conflict(kind, name, there, resource, entry).diagnostics
+    if faults:
+        raise Refusal(*faults)
 
 
 def conflict(kind: str, name: str, there: Node, resource: Node, entry: Node) -> Refusal:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from specs.losses import Losses
 from specs.node import Node, Variable
 from specs.resolve.casts import CASTS, LEGACY, Uncastable, to_flag
 from specs.resolve.refusal import Refusal, refusal
@@ -16,6 +17,10 @@ from specs.source import Report
 
 # More nodes than this from anchors alone, and the file is a bomb: Compose itself would need seconds and gigabytes.
 MAX_NODES = 2_000_000
+
+
+def missing_variable(node: Node, error: Missing) -> Refusal:
+    return refusal(node, "missing-variable", str(error), f"set {error.name}, or give it a default")
 
 
 @dataclass(slots=True)
@@ -39,17 +44,24 @@ class Variables:
 class Interpolation:
     """One pass over one document."""
 
-    def __init__(self, variables: Variables, report: Report, *, strict: bool, enabled: bool = True) -> None:
+    def __init__(
+        self, variables: Variables, report: Report, losses: Losses, *, strict: bool, enabled: bool = True
+    ) -> None:
         self.variables = variables
         self.report = report
+        self.losses = losses
         self.strict = strict
         self.enabled = enabled
         self.warned: set[str] = set()
         self.count = 0
-        self.failed = False
+        self.faulty: list[Node] = []
 
     def document(self, root: Node) -> Node:
-        return self.copy(root, CASTS)
+        """The copy with its variables filled in, without the nodes that have no value."""
+        new = self.copy(root, CASTS)
+        if self.faulty:
+            self.losses.prune(new, {id(node) for node in self.faulty})
+        return new
 
     def copy(self, node: Node, casts: dict[str, Any] | None) -> Node:
         value = node.value
@@ -77,25 +89,37 @@ class Interpolation:
     def text(self, node: Node, value: str, casts: dict[str, Any] | None) -> Node:
         new = Node(value, node.start, node.end, node.key)
         new.tag = node.tag
-        if "$" in value:
-            used: list[Variable] = []
-            try:
-                new.value = substitute(value, self.noting(used), lambda name: self.unset(name, node))
-            except Invalid as error:
-                self.fail(refusal(node, "bad-variable", str(error)))
-            except Missing as error:
-                self.fail(refusal(node, "missing-variable", str(error), f"set {error.name}, or give it a default"))
-            new.variables = tuple(dict.fromkeys(used))
+        if "$" in value and not self.expand(node, new, value):
+            self.faulty.append(new)
+            return new
         if casts is not None and (cast := casts.get("")) is not None:
             try:
                 new.value = cast(new.value)
             except Uncastable as error:
-                self.fail(refusal(new, "wrong-type", str(error)))
+                self.fail(new, refusal(new, "wrong-type", str(error)))
             else:
                 if cast is to_flag and value.lower() in LEGACY:
                     message = f'"{value}" is read as {str(new.value).lower()}; write {str(new.value).lower()}'
                     self.report.warning("legacy-boolean", message, new.span)
         return new
+
+    def expand(self, node: Node, new: Node, value: str) -> bool:
+        """Fill in the variables of `new`; False where it has no value then."""
+        used: list[Variable] = []
+        unset: list[str] = []
+        try:
+            new.value = substitute(value, self.noting(used), unset.append)
+        except Invalid as error:
+            self.report.diagnostics += refusal(node, "bad-variable", str(error)).diagnostics
+            return False
+        except Missing as error:
+            if not self.losses.variables:
+                self.report.diagnostics += missing_variable(node, error).diagnostics
+            return False
+        new.variables = tuple(dict.fromkeys(used))
+        for name in unset:
+            self.unset(name, node)
+        return not (unset and (self.strict or self.losses.variables))
 
     def noting(self, used: list[Variable]) -> Callable[[str], str | None]:
         def lookup(name: str) -> str | None:
@@ -106,13 +130,14 @@ class Interpolation:
 
     def unset(self, name: str, node: Node) -> None:
         message = f"the variable {name} is not set"
+        if self.losses.variables:
+            return
         if self.strict:
             self.report.error("unset-variable", message, node.span, hint=f"set it, or write ${{{name}:-default}}")
-            self.failed = True
         elif name not in self.warned:
             self.warned.add(name)
             self.report.warning("unset-variable", f"{message}; it counts as empty", node.span)
 
-    def fail(self, error: Refusal) -> None:
-        self.report.diagnostics.append(error.diagnostic)
-        self.failed = True
+    def fail(self, node: Node, error: Refusal) -> None:
+        self.report.diagnostics += error.diagnostics
+        self.faulty.append(node)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from specs.node import Node, equal, planted
-from specs.resolve.refusal import refusal
+from specs.resolve.refusal import Refusal, refusal
 from specs.scalars import printed
+from specs.source import Diagnostic, Related
 
 Rule = Callable[[Node, Node, dict[str, Any]], Node]
 NOTHING: dict[str, Any] = {}
@@ -22,13 +23,22 @@ def merge(base: Node, other: Node, rules: dict[str, Any]) -> Node:
     old, new = base.value, other.value
     if type(old) is dict:
         if type(new) is not dict:
-            raise refusal(other, "cannot-override", "a mapping can't be replaced by something else")
+            raise cannot_override(base, other, "a mapping", NAMES.get(type(new), "something else"))
         return merge_mappings(base, other, rules)
     if type(old) is list:
         if type(new) is not list:
-            raise refusal(other, "cannot-override", "a list can't be replaced by something else")
+            raise cannot_override(base, other, "a list", NAMES.get(type(new), "something else"))
         return joined(base, old, other, new)
     return remembered(other, base)
+
+
+NAMES = {str: "text", int: "a number", float: "a number", bool: "true or false", list: "a list", dict: "a mapping"}
+
+
+def cannot_override(base: Node, other: Node, old: str, new: str) -> Refusal:
+    related = (Related(f"{old} here", base.span),) if base.span else ()
+    hint = f"write {old}, or mark it !override to replace what came before"
+    return refusal(other, "cannot-override", f"{old} of an earlier file can't be replaced by {new}", hint, related)
 
 
 def joined(base: Node, old: list[Node], other: Node, new: list[Node]) -> Node:
@@ -44,14 +54,21 @@ def remembered(node: Node, base: Node) -> Node:
 
 
 def merge_mappings(base: Node, other: Node, rules: dict[str, Any]) -> Node:
+    """Key by key into `base`. Raises one Refusal for all keys that can't be merged: those stay as they were."""
     mapping: dict[str, Node] = base.value
     rest = rules.get("*", NOTHING)
+    faults: list[Diagnostic] = []
     for name, value in other.value.items():
         existing = mapping.get(name)
         if existing is None:
             mapping[name] = value
-        else:
+            continue
+        try:
             mapping[name] = merge(existing, value, rules.get(name, rest))
+        except Refusal as error:
+            faults += error.diagnostics
+    if faults:
+        raise Refusal(*faults, rest=base)
     return base
 
 

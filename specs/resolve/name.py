@@ -6,8 +6,9 @@ import os
 import re
 
 from specs.node import Node
+from specs.read import Unreadable
 from specs.resolve.context import Context
-from specs.resolve.interpolate import Variables
+from specs.resolve.interpolate import Variables, missing_variable
 from specs.resolve.refusal import refusal
 from specs.resolve.template import Invalid, Missing, substitute
 
@@ -21,16 +22,31 @@ def normalized(name: str) -> str:
 def project_name(
     context: Context, given: str | None, files: list[str], directory: str, variables: Variables, *, normalize: bool
 ) -> str:
-    """`given` (from -p) › COMPOSE_PROJECT_NAME › `name:` of the last file that has one › the folder."""
+    """`given` (from -p) › COMPOSE_PROJECT_NAME › `name:` of the last file that has one › the folder.
+
+    Where none will do, the report says so, and the project has no name.
+    """
     for name, source in ((given, "-p"), (variables.values.get("COMPOSE_PROJECT_NAME"), "COMPOSE_PROJECT_NAME")):
         if name:
             if normalized(name) != name:
-                raise refusal(None, "bad-project-name", f"{name!r} (from {source}) can't be a project name", RULE)
-            return name
+                message = f"{name!r} (from {source}) can't be a project name"
+                context.report.error("bad-project-name", message, hint=RULE)
+            return normalized(name)
     node = name_in_files(context, files)
-    if node is not None:
-        return from_file(node, context, variables, normalize=normalize) or fallback(context, directory, node)
-    return fallback(context, directory, None)
+    if node is None:
+        return fallback(context, directory, None)
+    if type(node.value) is not str:
+        # the schema says so
+        return ""
+    try:
+        text = substitute(node.value, variables.lookup) if context.interpolate else node.value
+    except Invalid as error:
+        context.report.diagnostics += refusal(node, "bad-variable", str(error)).diagnostics
+        return ""
+    except Missing as error:
+        context.report.diagnostics += missing_variable(node, error).diagnostics
+        return ""
+    return (normalized(text) if normalize else text) or fallback(context, directory, node)
 
 
 RULE = "use lower-case letters, digits, - and _, and start with a letter or digit"
@@ -39,27 +55,21 @@ RULE = "use lower-case letters, digits, - and _, and start with a letter or digi
 def fallback(context: Context, directory: str, node: Node | None) -> str:
     name = "" if node is not None else normalized(os.path.basename(directory))
     if not name:
-        raise refusal(
-            node, "bad-project-name", "the project has no name", "give one with -p, or with name: in the file"
-        )
+        hint = "give one with -p, or with name: in the file"
+        context.report.diagnostics += refusal(node, "bad-project-name", "the project has no name", hint).diagnostics
     return name
 
 
 def name_in_files(context: Context, files: list[str]) -> Node | None:
     found = None
     for path in files:
-        for document in context.documents(path):
+        try:
+            documents = context.documents(path)
+        except (Unreadable, OSError):
+            # told where the file is merged
+            continue
+        for document in documents:
             node = document.get("name")
             if node is not None and type(node.value) in (str, int, float, bool) and node.value != "":
                 found = node
     return found
-
-
-def from_file(node: Node, context: Context, variables: Variables, *, normalize: bool) -> str:
-    text = node.value if type(node.value) is str else ""
-    if context.interpolate:
-        try:
-            text = substitute(text, variables.lookup)
-        except (Invalid, Missing) as error:
-            raise refusal(node, "bad-variable", str(error)) from None
-    return normalized(text) if normalize else text

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from specs.node import Node
 from specs.resolve.defaults import items
-from specs.resolve.refusal import refusal
+from specs.resolve.refusal import each_of, refusal
 from specs.resolve.short import clean
 
 WINDOWS = re.compile(r"[a-zA-Z]:[\\/]|\\\\")
@@ -49,6 +49,7 @@ class Paths:
         return path if posixpath.isabs(path) else self.join(path)
 
     def project(self, root: Node) -> None:
+        """Every path below the root. Raises one Refusal for all mounts that lack one."""
         for kind in ("configs", "secrets"):
             section = root.get(kind)
             for resource in section.value.values() if section is not None else ():
@@ -57,9 +58,8 @@ class Paths:
         for volume in volumes.value.values() if volumes is not None else ():
             self.driver_options(volume)
         services = root.get("services")
-        for service in services.value.values() if services is not None else ():
-            if type(service.value) is dict:
-                self.service(service)
+        present = services.value.values() if services is not None and type(services.value) is dict else ()
+        each_of([service for service in present if type(service.value) is dict], self.service)
 
     def service(self, service: Node) -> None:
         build = service.value.get("build")
@@ -74,11 +74,13 @@ class Paths:
             change(extends, self.absolute)
         for rule in items(service.get("develop", "watch")):
             change(rule.get("path"), lambda path: resolve_links(self.absolute(path)))
-        for mount in items(service.value.get("volumes")):
-            if type(mount.value) is dict and (kind := mount.value.get("type")) is not None and kind.value == "bind":
-                if "source" not in mount.value:
-                    raise refusal(mount, "missing-key", "a bind mount needs a source")
-                change(mount.value["source"], self.maybe_unix)
+        each_of(items(service.value.get("volumes")), self.mount)
+
+    def mount(self, mount: Node) -> None:
+        if type(mount.value) is dict and (kind := mount.value.get("type")) is not None and kind.value == "bind":
+            if "source" not in mount.value:
+                raise refusal(mount, "missing-key", "a bind mount needs a source")
+            change(mount.value["source"], self.maybe_unix)
 
     def build(self, build: Node) -> None:
         change(build.value.get("context"), self.context)

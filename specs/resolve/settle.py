@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from specs.losses import Losses
 from specs.node import Node
 from specs.resolve.environment import service_environment, service_labels
 from specs.resolve.interpolate import Variables
-from specs.resolve.refusal import Refusal
+from specs.resolve.refusal import Refusal, attempt
 from specs.source import Report
 from specs.typed.kinds import EXTENSIONS
 from specs.typed.service import SECTIONS, SERVICE_KIND
@@ -16,15 +17,15 @@ from specs.typed.service import SECTIONS, SERVICE_KIND
 Values = dict[str, Any]
 
 
-def typed(root: Node, report: Report) -> Values:
-    """The whole tree as typed values; names sorted, as Compose prints them."""
-    values: Values = {"services": section(root, "services", SERVICE_KIND.decode, report)}
+def typed(root: Node, report: Report, losses: Losses) -> Values:
+    """The whole tree as typed values; names sorted, as Compose prints them. What is no value is left out."""
+    values: Values = {"services": section(root, "services", SERVICE_KIND.decode, report, losses)}
     for kind, shape in SECTIONS.items():
-        values[kind] = section(root, kind, shape.decode, report)
+        values[kind] = section(root, kind, shape.decode, report, losses)
     return values
 
 
-def section(root: Node, kind: str, decode: Any, report: Report) -> Values:
+def section(root: Node, kind: str, decode: Any, report: Report, losses: Losses) -> Values:
     node = root.get(kind)
     found: Values = {}
     if node is None or type(node.value) is not dict:
@@ -34,7 +35,13 @@ def section(root: Node, kind: str, decode: Any, report: Report) -> Values:
         try:
             found[name] = decode(child if child.value is not None else child.at({}))
         except Refusal as error:
-            report.diagnostics.append(error.diagnostic)
+            report.diagnostics += error.diagnostics
+            if error.rest is None:
+                losses.add(kind, name)
+                continue
+            found[name] = error.rest
+            for key in error.lost:
+                losses.add(kind, name, key)
     return found
 
 
@@ -72,12 +79,12 @@ def resolve_files(
             if environment and "env_file" in service:
                 folded[name] = {"env_file": service.pop("env_file"), "environment": service.get("environment")}
             if environment:
-                found = service_environment(node, service, variables)
-                put(service, "environment", dict(sorted(found.items())) or None)
+                found = attempt(report, service_environment, node, service, variables)
+                put(service, "environment", dict(sorted((found or {}).items())) or None)
             if service.get("label_file") or service.get("labels"):
                 put(service, "labels", dict(sorted(service_labels(node, service).items())) or None)
         except Refusal as error:
-            report.diagnostics.append(error.diagnostic)
+            report.diagnostics += error.diagnostics
         if "label_file" in service:
             folded.setdefault(name, {})["label_file"] = service.pop("label_file")
     return folded

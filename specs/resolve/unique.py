@@ -10,17 +10,23 @@ from specs.resolve.merge import table_of
 from specs.resolve.refusal import Refusal, refusal
 from specs.resolve.short import parse_mount
 from specs.scalars import printed
+from specs.source import Diagnostic
 
 Index = Callable[[Node], Any]
 
 
 def enforce_unique(root: Node, *, lenient: bool = False) -> Node:
-    """Apply all rules below the root of a project. `lenient` leaves a list alone that the schema is yet to refuse."""
-    walk(root, UNIQUE, lenient)
+    """Apply all rules below the root of a project. `lenient` leaves a list alone that the schema is yet to refuse;
+    else raises one Refusal for all entries that have no identity: those are gone.
+    """
+    faults: list[Diagnostic] = []
+    walk(root, UNIQUE, None if lenient else faults)
+    if faults:
+        raise Refusal(*faults, rest=root)
     return root
 
 
-def walk(node: Node, table: dict[str, Any], lenient: bool) -> None:
+def walk(node: Node, table: dict[str, Any], faults: list[Diagnostic] | None) -> None:
     value = node.value
     if type(value) is not dict:
         return
@@ -34,20 +40,32 @@ def walk(node: Node, table: dict[str, Any], lenient: bool) -> None:
             if index is not None and child.value and (len(child.value) > 1 or type(child.value[0].value) is not str):
                 try:
                     child.value = deduplicated(child.value, index)
-                except (Refusal, TypeError):
-                    if not lenient:
-                        raise
+                except TypeError:
+                    # a list or mapping where a word belongs: the schema says so
+                    pass
+                except Refusal as error:
+                    if faults is not None:
+                        faults += error.diagnostics
+                        child.value = error.rest
         else:
-            walk(child, inner, lenient)
+            walk(child, inner, faults)
 
 
 def deduplicated(items: list[Node], index: Index) -> list[Node]:
+    """Raises a Refusal for all items without an identity."""
     found: dict[Any, Node] = {}
+    faults: list[Diagnostic] = []
     for item in items:
-        identity = index(item)
+        try:
+            identity = index(item)
+        except Refusal as error:
+            faults += error.diagnostics
+            continue
         if (earlier := found.get(identity)) is not None and item.earlier is None:
             item.earlier = earlier
         found[identity] = item
+    if faults:
+        raise Refusal(*faults, rest=list(found.values()))
     return list(found.values())
 
 

@@ -48,7 +48,8 @@ def check_image(node: Node) -> list[Fault] | None:
     faults = BODY.check(node) or []
     given = [key for key in SOURCES if key in node.value]
     if not given:
-        faults.append(Fault(node, "missing-key", f"needs one of {', '.join(SOURCES)}", at_key=True))
+        message = f"needs one of {', '.join(SOURCES)}"
+        faults.append(Fault(node, "missing-key", message, at_key=True, keys=SOURCES))
     faults += [
         Fault(node.value[key], "exclusive-keys", f"an image has one source; {given[0]} is there already", at_key=True)
         for key in given[1:]

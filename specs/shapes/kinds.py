@@ -25,16 +25,28 @@ NAMES: dict[type, str] = {
 
 
 class Fault:
-    """What is wrong with a node: at its key when `at_key`. `path` is filled in from the inside out."""
+    """What is wrong with a node: at its key when `at_key`. `path` is filled in from the inside out.
 
-    __slots__ = ("at_key", "code", "hint", "message", "node", "path")
+    `keys` are those that are missing below the node; of an unknown key, the one that was probably meant.
+    """
 
-    def __init__(self, node: Node, code: str, message: str, hint: str | None = None, at_key: bool = False) -> None:
+    __slots__ = ("at_key", "code", "hint", "keys", "message", "node", "path")
+
+    def __init__(
+        self,
+        node: Node,
+        code: str,
+        message: str,
+        hint: str | None = None,
+        at_key: bool = False,
+        keys: tuple[str, ...] = (),
+    ) -> None:
         self.node = node
         self.code = code
         self.message = message
         self.hint = hint
         self.at_key = at_key
+        self.keys = keys
         self.path: list[str] = []
 
 
@@ -240,7 +252,7 @@ def fields(
                 faults = add(faults, found, name)
         for name in needed:
             if name not in node.value:
-                faults = add(faults, [Fault(node, "missing-key", f"needs the key {name!r}", at_key=True)], None)
+                faults = add(faults, [missing_key(node, name)], None)
         return faults
 
     schema: dict[str, Any] = {"type": "object", "properties": {n: shape.schema for n, shape in table.items()}}
@@ -253,10 +265,15 @@ def fields(
     return Shape({dict: check}, schema)
 
 
+def missing_key(node: Node, name: str) -> Fault:
+    return Fault(node, "missing-key", f"needs the key {name!r}", at_key=True, keys=(name,))
+
+
 def unknown_key(child: Node, name: str, table: Iterable[str]) -> Fault:
     close = get_close_matches(name, list(table), 1, 0.6)
     hint = f'did you mean "{close[0]}"?' if close else "a key of your own starts with x-"
-    return Fault(child, "unknown-key", f"{name!r} is not a key that Compose knows here", hint, at_key=True)
+    message = f"{name!r} is not a key that Compose knows here"
+    return Fault(child, "unknown-key", message, hint, at_key=True, keys=tuple(close))
 
 
 def add(faults: list[Fault] | None, found: list[Fault], step: str | None) -> list[Fault]:

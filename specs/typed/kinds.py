@@ -12,9 +12,10 @@ from typing import Any
 
 from specs.node import Node, plain
 from specs.resolve.casts import Uncastable, to_flag, to_real, to_whole
-from specs.resolve.refusal import Refusal, refusal
+from specs.resolve.refusal import Refusal, each_of, refusal
 from specs.resolve.short import split_command
 from specs.scalars import printed
+from specs.source import Diagnostic
 from specs.units import Malformed, format_duration, nanoseconds, size_in_bytes
 
 EXTENSIONS = "#extensions"
@@ -36,7 +37,12 @@ class Kind:
 
 
 def wrong(node: Node, what: str) -> Refusal:
-    return refusal(node, "wrong-type", f"must be {what}")
+    return refusal(node, "wrong-type", f"{named(node)} must be {what}")
+
+
+def named(node: Node) -> str:
+    """What a message calls a value: by its key, where it has one."""
+    return "this" if node.key is None else str(node.key.value)
 
 
 def some(value: Any) -> Any:
@@ -71,7 +77,7 @@ def whole(node: Node) -> int:
     value = node.value
     if type(value) is int:
         if not -(1 << 63) <= value < 1 << 63:
-            raise refusal(node, "out-of-range", "is too large a number")
+            raise refusal(node, "out-of-range", f"{named(node)} is too large a number")
         return value
     if type(value) is float:
         return int(value) if abs(value) < 1 << 63 else -(1 << 63)
@@ -88,7 +94,7 @@ def natural(node: Node) -> int:
         return 1 << 63
     value = whole(node)
     if value < 0:
-        raise refusal(node, "out-of-range", "can't be negative")
+        raise refusal(node, "out-of-range", f"{named(node)} can't be negative")
     return value
 
 
@@ -141,7 +147,7 @@ def size(node: Node) -> int:
         try:
             return size_in_bytes(value)
         except Malformed as error:
-            raise refusal(node, "bad-size", str(error)) from None
+            raise refusal(node, "bad-size", str(error), "write a number with a unit: 512m, 1.5g") from None
     if type(value) is float:
         return 0
     raise wrong(node, "a size, such as 512m")
@@ -153,7 +159,7 @@ def duration(node: Node) -> str:
     try:
         return format_duration(nanoseconds(node.value))
     except Malformed as error:
-        raise refusal(node, "bad-duration", str(error)) from None
+        raise refusal(node, "bad-duration", str(error), "write numbers with units: 1m30s, 500ms") from None
 
 
 def file_mode(node: Node) -> int:
@@ -227,11 +233,18 @@ def nullable_mapping(node: Node) -> dict[str, str | None]:
 
 def variables(node: Node) -> dict[str, str | None]:
     """As nullable_mapping, for variables: a name may not end in a space."""
-    for item in node.value if type(node.value) is list else ():
-        name = printed(item.value).partition("=")[0]
-        if name and name[-1].isspace():
-            raise refusal(item, "bad-variable-name", f"the name of the variable {name!r} ends in a space")
+    try:
+        each_of(node.value if type(node.value) is list else (), check_variable_name)
+    except Refusal as error:
+        raise Refusal(*error.diagnostics) from None
     return nullable_mapping(node)
+
+
+def check_variable_name(item: Node) -> None:
+    name = printed(item.value).partition("=")[0]
+    if name and name[-1].isspace():
+        hint = f"write {name.strip()}=VALUE, with no space before the ="
+        raise refusal(item, "bad-variable-name", f"the name of the variable {name!r} ends in a space", hint)
 
 
 def options(node: Node) -> dict[str, str]:
@@ -359,13 +372,20 @@ ULIMIT = Kind(ulimit, encode_ulimit)
 def decode_fields(
     node: Node, fields: dict[str, Kind], keep: tuple[str, ...] = (), always: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """All known fields of a mapping in their order, its x-* apart."""
+    """All known fields of a mapping in their order, its x-* apart. Raises one Refusal for all that are no values."""
     given: dict[str, Node] = node.value
     found: dict[str, Any] = {}
+    faults: list[Diagnostic] = []
+    lost: list[str] = []
     for name, kind in fields.items():
         child = given.get(name)
         if child is not None and child.value is not None:
-            value = kind.decode(child)
+            try:
+                value = kind.decode(child)
+            except Refusal as error:
+                faults += error.diagnostics
+                lost.append(name)
+                value = error.rest
             if value is not None:
                 found[name] = value
         elif name in keep:
@@ -375,6 +395,8 @@ def decode_fields(
     for name, child in given.items():
         if name[:2] == "x-":
             found.setdefault(EXTENSIONS, {})[name] = plain(child)
+    if faults:
+        raise Refusal(*faults, rest=found, lost=lost)
     return found
 
 
@@ -413,7 +435,7 @@ def list_of(kind: Kind) -> Kind:
     def decode(node: Node) -> list[Any] | None:
         if type(node.value) is not list:
             raise wrong(node, "a list")
-        return [kind.decode(item) for item in node.value] or None
+        return each_of(node.value, kind.decode) or None
 
     encode = kind.encode
     found = Kind(decode, None if encode is None else lambda items: [encode(item) for item in items])
@@ -427,7 +449,17 @@ def map_of(kind: Kind) -> Kind:
     def decode(node: Node) -> dict[str, Any] | None:
         if type(node.value) is not dict:
             raise wrong(node, "a mapping")
-        return {n: None if item.value is None else kind.decode(item) for n, item in sorted(node.value.items())} or None
+        found: dict[str, Any] = {}
+        faults: list[Diagnostic] = []
+        for name, item in sorted(node.value.items()):
+            try:
+                found[name] = None if item.value is None else kind.decode(item)
+            except Refusal as error:
+                faults += error.diagnostics
+                found[name] = error.rest
+        if faults:
+            raise Refusal(*faults, rest=found)
+        return found or None
 
     encode = kind.encode
     found = Kind(decode)

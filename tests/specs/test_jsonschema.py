@@ -20,7 +20,7 @@ VALIDATOR = jsonschema.Draft7Validator(schema())
 
 
 def documents(body: str) -> list[Any]:
-    return [plain(node) for node in read(body.encode(), "compose.yaml")]
+    return [plain(node) for node in read(body.encode(), "compose.yaml").documents]
 
 
 def faults(body: str) -> list[str]:

@@ -256,7 +256,7 @@ def test_what_nobody_uses_is_not_there(tmp_path: Path) -> None:
     assert loaded.values["volumes"] == {}
 
 
-def test_five_faults_are_five_diagnostics_each_at_its_node(tmp_path: Path) -> None:
+def test_six_faults_are_six_diagnostics_each_at_its_node(tmp_path: Path) -> None:
     text = (
         "services:\n  web:\n    imag: x\n    ports: [1.5, {targt: 1}]\n"
         "    tty: 5\n    depends_on: {db: {}}\n    volumes: 3\n"
@@ -265,6 +265,7 @@ def test_five_faults_are_five_diagnostics_each_at_its_node(tmp_path: Path) -> No
     places = [(d.code, d.span.line, d.span.column) for d in loaded.report if d.span is not None]
     assert places == [
         ("unknown-key", 3, 5),
+        ("wrong-type", 4, 13),
         ("unknown-key", 4, 19),
         ("wrong-type", 5, 10),
         ("missing-key", 6, 18),

@@ -91,7 +91,9 @@ def source_reader(sources: Mapping[str, str]) -> Callable[[str, int], str | None
 
 
 def lines_before(file: str, number: int) -> list[str]:
-    """The first lines of a file, without their ends; none where it can't be read."""
+    """The first lines of a file, without their ends; none where it can't be read, or not again (a pipe)."""
+    if not os.path.isfile(file):
+        return []
     try:
         with open(file, encoding="utf-8-sig", errors="replace") as stream:
             return [line.rstrip("\n") for line in islice(stream, number)]
