@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import statistics
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.bench.specs import BARE, OURS
 from tests.bench.table import Table, medians, run
-from tests.engines import RunningEngine, running_docker
+from tests.engines import RunningEngine, running_docker, short_folder
 from tests.workshop import compose_binary
 
 ROUNDS = 5
@@ -54,9 +53,9 @@ def down(tool: str, folder: Path, environment: Mapping[str, str]) -> float:
 
 def up_and_down_bench() -> Table:
     table = Table("up and down on one Docker Engine", ("services", "verb", "rorqual", "Docker Compose", "ratio"))
-    with tempfile.TemporaryDirectory(prefix="rq-") as name, running_docker(Path(name)) as engine:
+    with short_folder() as top, running_docker(top) as engine:
         for count in (20, 100):
-            folder = Path(name, f"p{count}")
+            folder = top / f"p{count}"
             write(folder, engine.image, count)
             times = up_and_down(engine, folder)
             for index, verb in enumerate(("up", "down")):
@@ -74,8 +73,8 @@ def add_row(table: Table, count: int, verb: str, ours: Sequence[float], theirs: 
 def standing_bench() -> Table:
     """With 100 services up: an `up` that has nothing to do, and `ps`."""
     table = Table("100 services that stand", ("command", "rorqual", "over bare Python", "Docker Compose"))
-    with tempfile.TemporaryDirectory(prefix="rq-") as name, running_docker(Path(name)) as engine:
-        folder = Path(name, "p")
+    with short_folder() as top, running_docker(top) as engine:
+        folder = top / "p"
         write(folder, engine.image, 100)
         os.environ["DOCKER_HOST"] = engine.host
         try:
