@@ -10,6 +10,7 @@ from engine.api.errors import InvalidArgument
 Shape = type | tuple[type, ...]
 TEXTS = "texts"
 OBJECTS = "objects"
+LISTS = "lists of texts"
 CONFIG_TYPES: dict[str, Any] = {
     **dict.fromkeys(["Hostname", "Domainname", "User", "Image", "WorkingDir", "MacAddress", "StopSignal"], str),
     **dict.fromkeys(
@@ -129,7 +130,26 @@ MEMBERS: dict[str, dict[str, Any]] = {
     },
     "DeviceRequests": {"Driver": str, "Count": int, "DeviceIDs": TEXTS, "Options": dict},
 }
-TEXT_MAPS = ("Labels", "Sysctls", "Tmpfs", "StorageOpt", "Annotations")
+NESTED: dict[str, dict[str, Any]] = {
+    "BindOptions": {
+        "Propagation": str,
+        **dict.fromkeys(["NonRecursive", "CreateMountpoint", "ReadOnlyNonRecursive", "ReadOnlyForceRecursive"], bool),
+    },
+    "VolumeOptions": {"NoCopy": bool, "Labels": dict, "DriverConfig": dict, "Subpath": str},
+    "DriverConfig": {"Name": str, "Options": dict},
+    "TmpfsOptions": {"SizeBytes": int, "Mode": int, "Options": LISTS},
+    "ImageOptions": {"Subpath": str},
+    "RestartPolicy": {"Name": str, "MaximumRetryCount": int},
+    "LogConfig": {"Type": str, "Config": dict},
+    "IPAMConfig": {"IPv4Address": str, "IPv6Address": str, "LinkLocalIPs": TEXTS},
+}
+ENDPOINT_TYPES: dict[str, Any] = {
+    **dict.fromkeys(["IPAMConfig", "DriverOpts"], dict),
+    **dict.fromkeys(["Links", "Aliases"], TEXTS),
+    "MacAddress": str,
+    "GwPriority": int,
+}
+TEXT_MAPS = ("Labels", "Sysctls", "Tmpfs", "StorageOpt", "Annotations", "Options", "DriverOpts", "Config")
 
 
 def check_types(found: Mapping[str, Any], types: Mapping[str, Any]) -> None:
@@ -144,6 +164,8 @@ def check_types(found: Mapping[str, Any], types: Mapping[str, Any]) -> None:
             if right:
                 for item in value:
                     check_types(item, MEMBERS.get(key, {}))
+        elif kind is LISTS:
+            right = isinstance(value, list) and all(is_texts(item) for item in value)
         elif kind is int:
             right = isinstance(value, int) and not isinstance(value, bool) and -(1 << 63) <= value < 1 << 63
         elif kind is dict and key in TEXT_MAPS:
@@ -154,18 +176,23 @@ def check_types(found: Mapping[str, Any], types: Mapping[str, Any]) -> None:
             right = isinstance(value, kind)
         if not right:
             raise InvalidArgument(f"invalid JSON: the value of {key} has the wrong type")
+        if key in NESTED and isinstance(value, dict):
+            check_types(value, NESTED[key])
     if "\0" in repr_of(found):
         raise InvalidArgument("invalid JSON: a text holds a NUL character")
-    policy = found.get("RestartPolicy") if "RestartPolicy" in types else None
-    if policy is not None:
-        check_types(policy, {"Name": str, "MaximumRetryCount": int})
-    log = found.get("LogConfig") if "LogConfig" in types else None
-    if log is not None:
-        check_types(log, {"Type": str, "Config": dict})
+
+
+def is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def is_bindings(value: Any) -> bool:
-    return value is None or (isinstance(value, list) and all(isinstance(item, dict) for item in value))
+    """None, or a list of objects whose values are texts."""
+    if value is None:
+        return True
+    return isinstance(value, list) and all(
+        isinstance(item, dict) and all(isinstance(word, str) for word in item.values()) for item in value
+    )
 
 
 def repr_of(found: Any) -> str:

@@ -13,6 +13,10 @@ from engine.daemon.containers.signals import signal_number
 
 LEAST_MEMORY = 6 << 20
 LOG_DRIVERS = ("json-file", "local", "none")
+OWN_SYSCTLS = [
+    *("kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax"),
+    *("kernel.shmmni", "kernel.shm_rmid_forced", "kernel.domainname"),
+]
 LOG_OPTIONS = [
     "max-size",
     "max-file",
@@ -74,10 +78,24 @@ def check_host(host: Mapping[str, Any]) -> None:
     for entry in host.get("ExtraHosts") or []:
         if ":" not in entry:
             raise InvalidArgument(f"bad format for add-host: {json_text(entry)}")
+    check_sysctls(host.get("Sysctls") or {})
+    parent = host.get("CgroupParent") or ""
+    if not re.fullmatch(r"[A-Za-z0-9_.:/@-]{0,200}", parent, re.ASCII) or ".." in parent.split("/"):
+        raise InvalidArgument(f"invalid cgroup parent: {json_text(parent)}")
+    for key in ("CpuRealtimePeriod", "CpuRealtimeRuntime"):
+        if host.get(key, 0) < 0:
+            raise InvalidArgument(f"{key} can not be negative")
     if host.get("ShmSize", 0) < 0:
         raise InvalidArgument("SHM size can not be less than 0")
     if not -1000 <= host.get("OomScoreAdj", 0) <= 1000:
         raise InvalidArgument(f"Invalid value {host['OomScoreAdj']}, range for oom score adj is [-1000, 1000]")
+
+
+def check_sysctls(sysctls: Mapping[str, str]) -> None:
+    """Only what belongs to a namespace can be a container's own."""
+    for name in sysctls:
+        if name not in OWN_SYSCTLS and not name.startswith(("net.", "fs.mqueue.")):
+            raise InvalidArgument(f"sysctl '{name}' is not allowed: it is not of a namespace of the container's")
 
 
 def check_restart(policy: Mapping[str, Any], auto_remove: bool) -> None:

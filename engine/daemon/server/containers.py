@@ -13,6 +13,7 @@ import anyio
 
 from engine.api.containers import ContainerCreate
 from engine.api.errors import InvalidArgument
+from engine.daemon.containers.body_types import ENDPOINT_TYPES, check_types
 from engine.daemon.containers.filters import LIST_FILTERS, PRUNE_FILTERS
 from engine.daemon.containers.room import ContainerRoom
 from engine.daemon.containers.shelf import Entry
@@ -190,6 +191,7 @@ def as_of(body: dict[str, Any], request: Request) -> dict[str, Any]:
     for name, settings in (endpoints or {}).items():
         if settings is not None and not isinstance(settings, dict):
             raise InvalidArgument(f"invalid JSON: the endpoint of network {name} has the wrong type")
+        check_types(settings or {}, ENDPOINT_TYPES)
     if request.version < (1, 44):
         if endpoints and len(endpoints) > 1:
             raise InvalidArgument("Container cannot be connected to network endpoints: " + ", ".join(sorted(endpoints)))

@@ -114,6 +114,12 @@ def test_a_config_that_cannot_be_meant_is_refused(config: dict[str, Any], words:
         ({"CpusetCpus": "a"}, "Invalid value a for cpuset cpus"),
         ({"Mounts": ["x"]}, "value of Mounts has the wrong type"),
         ({"OomScoreAdj": 2000}, "range for oom score adj"),
+        ({"PortBindings": {"80/tcp": [{"HostPort": 5}]}}, "value of PortBindings has the wrong type"),
+        ({"Mounts": [{"Type": "volume", "VolumeOptions": {"DriverConfig": 5}}]}, "value of DriverConfig"),
+        ({"Mounts": [{"Type": "tmpfs", "TmpfsOptions": {"Options": [5]}}]}, "value of Options has the wrong type"),
+        ({"RestartPolicy": {"Name": 5}}, "value of Name has the wrong type"),
+        ({"Sysctls": {"kernel.panic": "1"}}, "sysctl 'kernel.panic' is not allowed"),
+        ({"CgroupParent": "/a/../../b"}, "invalid cgroup parent"),
     ],
 )
 def test_a_host_config_that_cannot_be_meant_is_refused(host: dict[str, Any], words: str) -> None:
