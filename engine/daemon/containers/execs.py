@@ -51,6 +51,8 @@ class Exec:
     pid: int = 0
     code: int | None = None
     execution: Execution | None = None
+    # Its process has begun, or could not.
+    started: Signal = field(default_factory=Signal)
     done: Signal = field(default_factory=Signal)
 
     @property
@@ -158,15 +160,15 @@ class Execs:
             "Pid": found.pid,
         }
 
-    def _check(self, found: Exec) -> None:
+    def claim(self, found: Exec) -> None:
+        """Whoever claims it starts it, once. Raises Conflict."""
         if found.begun:
             raise Conflict(f"Error: Exec command {found.id} has already run")
         must_run(found.entry.phase, found.entry.id, "exec")
+        found.begun = True
 
     async def begin(self, found: Exec, size: tuple[int, int] | None = None) -> Execution:
-        """Start its process. Raises Conflict when it was started before, NotStartable."""
-        self._check(found)
-        found.begun = True
+        """Start the process of one that was claimed. Raises NotStartable."""
         self._tell(found, f"exec_start: {found.words}")
         try:
             process = self._process(found, size)
@@ -174,18 +176,20 @@ class Execs:
             execution = await self._rooms.runtime.exec(found.entry.id, found.id, process, stdin=stdin)
         except EngineError as error:
             found.code = error.code if isinstance(error, NotStartable) else 126
+            found.started.set()
             found.done.set(found.code)
             self._forget_later(found)
             raise
         if size is not None:
             execution.resize(height=size[0], width=size[1])
         found.execution, found.pid = execution, execution.pid
+        found.started.set()
         self._tasks.start_soon(self._follow, found, execution)
         return execution
 
     async def run(self, found: Exec, take_over: TakeOver, size: tuple[int, int] | None) -> None:
         """Joined to a client until its end, or until the client leaves: then it runs on by itself."""
-        self._check(found)
+        self.claim(found)
         async with take_over() as client:
             try:
                 execution = await self.begin(found, size)
@@ -217,6 +221,7 @@ class Execs:
 
     async def run_alone(self, found: Exec) -> None:
         """Detached: its output is read, lest it blocks, and dropped."""
+        self.claim(found)
         execution = await self.begin(found)
         self._tasks.start_soon(drain, execution)
 
@@ -241,7 +246,10 @@ class Execs:
         self._execs.pop(found.id, None)
         found.entry.execs.pop(found.id, None)
 
-    def resize(self, found: Exec, *, height: int, width: int) -> None:
+    async def resize(self, found: Exec, *, height: int, width: int) -> None:
+        """A client that has the stream may be faster than the process' start: it is waited for."""
+        if found.running:
+            await found.started.wait()
         if not found.running or found.execution is None:
             raise Conflict(f"exec {found.id} is not running")
         found.execution.resize(height=height, width=width)

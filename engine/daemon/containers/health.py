@@ -127,6 +127,7 @@ class Health:
         body = {"Cmd": list(check.words), "AttachStdout": True, "AttachStderr": True}
         try:
             found = self._execs.get(self._execs.create(entry, body, b""))
+            self._execs.claim(found)
             execution = await self._execs.begin(found)
         except EngineError as error:
             return Probe(start, self._rooms.now(), -1, error.message[:LONGEST_OUTPUT])

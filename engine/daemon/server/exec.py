@@ -34,7 +34,7 @@ def routes(room: ContainerRoom) -> list[Route]:
 
     async def resize(request: Request) -> None:
         height, width = size_of(request)
-        room.execs.resize(room.execs.get(request.parameters["id"]), height=height, width=width)
+        await room.execs.resize(room.execs.get(request.parameters["id"]), height=height, width=width)
         await request.answer_empty(200)
 
     async def inspect(request: Request) -> None:
