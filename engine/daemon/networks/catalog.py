@@ -7,11 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from engine.api.errors import Conflict, EngineError, Forbidden, InvalidArgument, NotFound
-from engine.daemon.networks.ipam import Address, Pool, Subnet, choose_subnet, default_subnets, gateway_of, read_address
+from engine.daemon.networks.ipam import (
+    Address,
+    Pool,
+    Subnet,
+    choose_subnet,
+    default_subnets,
+    gateway_of,
+    overlapping,
+    read_address,
+)
 from engine.daemon.networks.network import (
     BRIDGE_NAME,
     DEFAULT_BRIDGE,
@@ -126,13 +135,21 @@ class Catalog:
                     pool.release(address)
 
     # --- bridge, host, none
-    def predefine(self, identity: Identity, created: str, ids: Iterator[str], routes: Iterable[Subnet]) -> None:
-        """Make the three that always are, at the first start; another default bridge name is taken over."""
-        if not self.named("bridge"):
-            subnet = choose_subnet(default_subnets(), [*self.subnets(), *routes])
+    def predefine(
+        self, identity: Identity, created: str, ids: Iterator[str], routes: Collection[Subnet], *, bridged: bool
+    ) -> None:
+        """Make the three that always are, at the first start. `bridged`: the default bridge's link is there.
+
+        Until it is, another program may take its subnet: it then moves to a free one.
+        """
+        known = next(iter(self.named("bridge")), None)
+        if known is None or (not bridged and any(overlapping(subnet, routes) for subnet in known.subnets)):
+            others = [subnet for one in self if one.is_bridge and one is not known for subnet in one.subnets]
+            subnet = choose_subnet(default_subnets(), [*others, *routes])
             pool = PoolRecord(str(subnet), str(gateway_of(subnet, None, ())))
-            self.add(default_bridge(next(ids), created, identity.bridge, pool))
-        elif (known := self.named("bridge")[0]).bridge != identity.bridge:
+            id, born = (known.id, known.created) if known is not None else (next(ids), created)
+            self.add(default_bridge(id, born, identity.bridge, pool))
+        elif known.bridge != identity.bridge:
             self.add(replace(known, bridge=identity.bridge, options={**known.options, BRIDGE_NAME: identity.bridge}))
         for name, driver in (("host", "host"), ("none", "null")):
             if not self.named(name):

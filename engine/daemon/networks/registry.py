@@ -51,7 +51,8 @@ class NetworkRegistry:
                 yield os.urandom(32).hex()
 
         routes = await anyio.to_thread.run_sync(bridges.host_subnets)
-        self._catalog.predefine(identity, self._now(), ids(), routes)
+        bridged = await anyio.to_thread.run_sync(bridges.is_there, identity.bridge)
+        self._catalog.predefine(identity, self._now(), ids(), routes, bridged=bridged)
 
     def _now(self) -> str:
         nanoseconds = int(self._clock.now() * 1e9)

@@ -110,6 +110,11 @@ def of_docker(group: int) -> frozenset[str]:
     )
 
 
+def is_there(name: str) -> bool:
+    with Netlink() as netlink:
+        return links.find_link(netlink, name) is not None
+
+
 def host_subnets() -> list[Subnet]:
     with Netlink() as netlink:
-        return links.host_routes(netlink)
+        return links.host_subnets(netlink)

@@ -23,7 +23,7 @@ from engine.daemon.networks.kernel.netlink import (
 )
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
-RTM_NEWADDR, RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 20, 24, 25, 26
+RTM_NEWADDR, RTM_GETADDR, RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 20, 22, 24, 25, 26
 AF_UNSPEC, AF_BRIDGE, AF_INET, AF_INET6 = 0, 7, 2, 10
 IFF_UP = 1
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_PROTINFO, IFLA_LINKINFO = 1, 3, 4, 10, 12, 18
@@ -36,7 +36,7 @@ BR_STATE_DISABLED = 0
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS = 1, 2, 4, 8
 IFA_F_NODAD = 0x02
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_TABLE = 1, 4, 5, 15
-TABLE_MAIN, PROTO_BOOT, SCOPE_UNIVERSE, TYPE_UNICAST = 254, 3, 0, 1
+TABLE_MAIN, TABLE_LOCAL, PROTO_BOOT, SCOPE_UNIVERSE, TYPE_UNICAST = 254, 255, 3, 0, 1
 ENOENT, ESRCH, EEXIST, ENODEV, EOPNOTSUPP, EAFNOSUPPORT, ENETDOWN = 2, 3, 17, 19, 95, 97, 100
 
 LINK = struct.Struct("=BxHiII")
@@ -178,22 +178,32 @@ def read_link(body: bytes) -> Link:
     )
 
 
-def host_routes(netlink: Netlink) -> list[Subnet]:
-    """Where the host's packets go by rule of theirs: no new network may lie over it. Default routes are left out."""
+def host_subnets(netlink: Netlink) -> list[Subnet]:
+    """What the host has routes to, and the subnets of its own addresses (a link that is down has no routes)."""
     found: list[Subnet] = []
     for family in (AF_INET, AF_INET6):
-        body = ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)
-        try:
-            messages = netlink.dump(RTM_GETROUTE, body)
-        except NetlinkError as error:
-            # A kernel without IPv6 has no routes of it.
-            if family == AF_INET6 and error.errno in {EOPNOTSUPP, EAFNOSUPPORT}:
-                continue
-            raise
-        for message in messages:
-            _, length, _, _, table, _, _, type_, _ = ROUTE.unpack_from(message)
+        for message in dump(netlink, RTM_GETROUTE, family, ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)):
+            _, length, _, _, table, _, _, kind, _ = ROUTE.unpack_from(message)
             packed = attributes(message[ROUTE.size :]).get(RTA_DST)
-            if packed is None or length == 0 or table == 255 or type_ != TYPE_UNICAST:
-                continue
-            found.append(IPv4Network((packed, length)) if family == AF_INET else IPv6Network((packed, length)))
+            # Default routes, and what is the host's own (TABLE_LOCAL), are left out.
+            if packed is not None and length and table != TABLE_LOCAL and kind == TYPE_UNICAST:
+                found.append(subnet_of(packed, length))
+        for message in dump(netlink, RTM_GETADDR, family, ADDRESS.pack(family, 0, 0, 0, 0)):
+            _, length, _, _, _ = ADDRESS.unpack_from(message)
+            if (packed := attributes(message[ADDRESS.size :]).get(IFA_ADDRESS)) is not None:
+                found.append(subnet_of(packed, length))
     return found
+
+
+def subnet_of(packed: bytes, length: int) -> Subnet:
+    return (IPv4Network if len(packed) == 4 else IPv6Network)((packed, length), strict=False)
+
+
+def dump(netlink: Netlink, kind: int, family: int, body: bytes) -> list[bytes]:
+    """A kernel without IPv6 has none of it."""
+    try:
+        return netlink.dump(kind, body)
+    except NetlinkError as error:
+        if family == AF_INET6 and error.errno in {EOPNOTSUPP, EAFNOSUPPORT}:
+            return []
+        raise

@@ -286,6 +286,22 @@ def test_beside_docker_its_containers_and_ours_stay_apart(host: Host) -> None:
     play(scenario)
 
 
+def test_the_default_bridge_moves_when_its_subnet_was_taken_before_it_was_needed(host: Host) -> None:
+    async def subnet() -> str:
+        async with host.open() as networks:
+            return (networks.registry.inspect("bridge")["IPAM"]["Config"] or [{}])[0]["Subnet"]
+
+    async def use() -> None:
+        async with host.open() as networks:
+            await host.attach(networks, "web", networks=["bridge"])
+
+    assert anyio.run(subnet) == "172.17.0.0/16"
+    shell("ip link add docker0 type bridge && ip addr add 172.17.0.1/16 dev docker0")
+    assert anyio.run(subnet) == "172.18.0.0/16"
+    play(use)
+    assert anyio.run(subnet) == "172.18.0.0/16", "it is there now, and its own route is no other's"
+
+
 def test_a_port_in_use_is_said_and_nothing_stays(host: Host) -> None:
     async def scenario() -> None:
         async with host.open() as networks:
