@@ -26,9 +26,7 @@ sys.exit(code)
 
 def imported_by(folder: Path, *words: str) -> set[str]:
     """The top-level modules that stand in memory after a command ran."""
-    (folder / "compose.yaml").write_text(
-        "services: {a: {image: x, depends_on: [b]}, b: {build: .}}\n"
-    )
+    (folder / "compose.yaml").write_text("services: {a: {image: x, depends_on: [b]}, b: {build: .}}\n")
     done = subprocess.run([sys.executable, "-c", PROBE, *words], cwd=folder, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
     return set(done.stderr.split())
