@@ -12,7 +12,7 @@ import ruamel.yaml
 
 from tests.specs.cases.case import Case
 
-FOLDER = Path(__file__).resolve().parents[4] / "shared" / "conformance" / "compose"
+FOLDER = (Path(__file__).resolve().parents[4] / "shared" / "conformance" / "compose").resolve()
 LARGEST = 1 << 16
 SEED = 20240229
 SPELLINGS: tuple[Any, ...] = (
