@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ from engine.daemon.protocols import Attached, Attachment, Places
 from engine.daemon.store.records import RecordStore
 from engine.kit.clock import SystemClock
 
+PUBLISHED = {"80/tcp": [{"HostPort": "8080"}], "81/udp": [{"HostPort": "8081"}]}
 LIBC = ctypes.CDLL(None, use_errno=True)
 # Answers each connection with the address that it came from.
 TCP_SERVER = """
@@ -202,3 +203,7 @@ def id_of(name: str) -> str:
 def attachment(name: str, *, networks: Sequence[str] = ("shop",), **more: Any) -> Attachment:
     endpoints = more.pop("endpoints", None) or {network: {} for network in networks}
     return Attachment(container=id_of(name), name=name, hostname=f"{name}-host", endpoints=endpoints, **more)
+
+
+def play(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    anyio.run(scenario)

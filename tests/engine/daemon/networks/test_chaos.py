@@ -8,8 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import anyio
 import pytest
@@ -18,24 +16,10 @@ from engine.daemon.networks.kernel import links
 from engine.daemon.networks.kernel.netlink import Netlink
 from engine.daemon.networks.opening import OpenNetworks, identity_of
 from tests.engine.daemon.networks.churn import name_of
-from tests.engine.daemon.networks.netns import LOOK_UP, Box, Host, id_of, own_netns, shell
+from tests.engine.daemon.networks.netns import LOOK_UP, Box, Host, id_of, shell
 
 pytestmark = pytest.mark.root
 ROUNDS, SEED, BOXES = 6, 20260101, 9
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    with own_netns():
-        host = Host(tmp_path)
-        yield host
-        host.end()
-        anyio.run(end_steward, host)
-
-
-async def end_steward(host: Host) -> None:
-    async with host.open() as networks:
-        await networks.steward.end()
 
 
 def test_no_link_rule_port_name_or_record_is_lost_or_left_over(host: Host) -> None:
