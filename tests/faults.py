@@ -30,6 +30,7 @@ class Relay:
         """Run the client with DOCKER_HOST at the relay; its return code is -9 when it was killed."""
         self.lock = threading.Lock()
         self.serving: list[threading.Thread] = []
+        self.over = threading.Event()
         self.listen.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(str(self.listen))
@@ -45,6 +46,7 @@ class Relay:
             accepting = threading.Thread(target=self.accept, args=(server,), daemon=True)
             accepting.start()
             out, err = self.client.communicate(timeout=timeout)
+            self.over.set()
             server.shutdown(socket.SHUT_RDWR)
         accepting.join()
         for thread in self.serving:
@@ -71,9 +73,19 @@ class Relay:
             back.join()
 
     def pump(self, source: socket.socket, sink: socket.socket, watch: object, deadly: threading.Event) -> None:
+        """Copy until an end. A killed peer isn't always an end to this kernel: so a look at the client now and then."""
         assert callable(watch)
+        source.settimeout(0.2)
         try:
-            while data := source.recv(65536):
+            while True:
+                try:
+                    data = source.recv(65536)
+                except TimeoutError:
+                    if self.over.is_set():
+                        return
+                    continue
+                if not data:
+                    break
                 if not watch(data, deadly):
                     source.shutdown(socket.SHUT_RDWR)
                     return
