@@ -14,6 +14,7 @@ from engine.cli.follow import LogFollower, LogOptions, Source
 from engine.cli.members import ServiceNames, container_of, named_project
 from engine.cli.moments import moment_of
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
+from engine.cli.reader import reader_gone
 from engine.cli.render.colour import wants_colour
 from engine.cli.render.logs import LogPrinter
 
@@ -68,7 +69,13 @@ def logs(
                 found=printer.expect,
             )
             printer.live = follow
-            await (follower.follow(LINGER_SECONDS) if follow else follower.print_all())
+            if not follow:
+                await follower.print_all()
+                return
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(reader_gone)
+                await follower.follow(LINGER_SECONDS)
+                tasks.cancel_scope.cancel()
 
     anyio.run(run)
 

@@ -68,7 +68,7 @@ KEYS: dict[str, Draw] = {
             "./here:/here:ro",
             {"type": "tmpfs", "target": "/mem", "tmpfs": {"size": 65536}},
             {"type": "volume", "source": "data", "target": "/again", "volume": {"nocopy": True}},
-            {"type": "bind", "source": "/tmp", "target": "/hosttmp", "bind": {"propagation": "rprivate"}},
+            {"type": "bind", "source": "/mnt", "target": "/hostmnt", "bind": {"propagation": "rprivate"}},
         ],
         3,
     ),
