@@ -182,8 +182,11 @@ class Volumes(Protocol):
     async def path_of(self, name: str) -> Path:
         """Its folder, mounted if the driver options say so. At each start: mounts don't live over a reboot."""
 
-    async def copy_up(self, name: str, source: Path) -> None:
-        """Fill an empty volume from a folder of the image (owner and mode of the folder too); else do nothing."""
+    async def copy_up(self, name: str, root: Path, path: str) -> None:
+        """Fill an empty volume from a folder of the image, owner and mode of the folder too; else do nothing.
+
+        `root` is the image's file system, `path` a path in it: links on the way are followed within `root` alone.
+        """
 
 
 # --- networks ------------------------------------------------------------------------------------------------------

@@ -95,9 +95,7 @@ class Creation:
         if mount.no_copy or mount.subpath or image.top is None:
             return
         async with self._rooms.snapshots.view(image.top) as root:
-            source = await anyio.to_thread.run_sync(inside, root, mount.destination)
-            if source is not None:
-                await volumes.copy_up(mount.name, source)
+            await volumes.copy_up(mount.name, root, mount.destination)
 
     async def _unmake(self, container: Container) -> None:
         rooms = self._rooms
@@ -187,24 +185,6 @@ def volume_options(host: Mapping[str, Any], destination: str) -> Mapping[str, An
             found: Mapping[str, Any] = entry.get("VolumeOptions") or {}
             return found
     return {}
-
-
-def inside(root: Path, destination: str) -> Path | None:
-    """The image's folder at a place; None where it has none. Links are followed within the image alone."""
-    from_root = root.resolve()
-    path = from_root
-    for part in destination.strip("/").split("/"):
-        path = path / part
-        for _ in range(40):
-            if not path.is_symlink():
-                break
-            target = path.readlink()
-            path = from_root / str(target).lstrip("/") if target.is_absolute() else path.parent / target
-        try:
-            path.resolve().relative_to(from_root)
-        except (ValueError, RuntimeError):
-            return None
-    return path if path.is_dir() else None
 
 
 def check_platform(platform: str | None, image: ImageRecord) -> None:

@@ -8,23 +8,36 @@ import stat
 from pathlib import Path
 
 from engine.api.errors import SystemFailure
+from engine.kit.rooted import RootedFolder
 
 
-def fill_empty(source: Path, target: Path) -> None:
-    """Copy up, if there is something to copy and nothing to lose. Raises SystemFailure."""
-    if source.is_dir() and not source.is_symlink() and target.is_dir() and not os.listdir(target):
-        copy_folder(source, target)
+def fill_empty(root: Path, path: str, target: Path) -> None:
+    """Copy up, if there is something to copy and nothing to lose. Raises SystemFailure.
+
+    `root` may be a descriptor's path below /proc: nothing here may resolve it, only openat2 with it as the root.
+    """
+    if not target.is_dir() or os.listdir(target):
+        return
+    with RootedFolder(root) as image:
+        try:
+            source = image.open(os.fsencode(path.strip("/")), os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            return  # the image has no folder there
+        try:
+            copy_folder(Path(f"/proc/self/fd/{source}"), target, path)
+        finally:
+            os.close(source)
 
 
-def copy_folder(source: Path, target: Path) -> None:
+def copy_folder(source: Path, target: Path, name: str) -> None:
     """Everything below `source`, and what the folder itself is like. Raises SystemFailure; then `target` is empty."""
     try:
         copy_entries(source, target, {})
-        copy_manner(source, target)
+        copy_manner(source, target, source.stat())
     except OSError as error:
         for left in target.iterdir():
             shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
-        raise SystemFailure(f"failed to copy the image's {source.name} into the volume: {error.strerror}") from error
+        raise SystemFailure(f"failed to copy the image's {name} into the volume: {error.strerror}") from error
 
 
 def copy_entries(source: Path, target: Path, links: dict[tuple[int, int], Path]) -> None:
@@ -43,22 +56,21 @@ def copy_entries(source: Path, target: Path, links: dict[tuple[int, int], Path])
             os.symlink(os.readlink(here), there)
         elif kind == stat.S_IFREG:
             shutil.copyfile(here, there, follow_symlinks=False)
-        elif kind == stat.S_IFSOCK:
-            continue
+        elif kind == stat.S_IFSOCK or (kind == stat.S_IFCHR and status.st_rdev == 0):
+            continue  # a whiteout is the layer's own business
         else:
             os.mknod(there, kind | 0o600, status.st_rdev)
         links[inode] = there
-        copy_manner(here, there)
+        copy_manner(here, there, status)
 
 
-def copy_manner(source: Path, target: Path) -> None:
-    status = source.lstat()
+def copy_manner(source: Path, target: Path, status: os.stat_result) -> None:
     os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
     if not stat.S_ISLNK(status.st_mode):
         os.chmod(target, stat.S_IMODE(status.st_mode))
-        for key in os.listxattr(source, follow_symlinks=False):
+        for key in os.listxattr(source):
             if not key.startswith("trusted.overlay."):
-                os.setxattr(target, key, os.getxattr(source, key, follow_symlinks=False), follow_symlinks=False)
+                os.setxattr(target, key, os.getxattr(source, key), follow_symlinks=False)
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)
 
 

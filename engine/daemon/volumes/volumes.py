@@ -212,9 +212,9 @@ class LocalVolumes:
                 raise SystemFailure(f"the folder of the volume {name} is gone: {folder}")
             return folder
 
-    async def copy_up(self, name: str, source: Path) -> None:
+    async def copy_up(self, name: str, root: Path, path: str) -> None:
         async with self._lock:
-            await to_thread.run_sync(fill_empty, source, self.folder(name))
+            await to_thread.run_sync(fill_empty, root, path, self.folder(name))
 
 
 list_of = list
