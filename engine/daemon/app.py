@@ -10,6 +10,7 @@ import gc
 import os
 import resource
 import secrets
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -25,7 +26,7 @@ from engine.daemon.content.blobs import Blobs
 from engine.daemon.events import EventBus
 from engine.daemon.images.images import LocalImages
 from engine.daemon.images.index import ImageIndex
-from engine.daemon.lives import Activity, sole_owner, tell_ready, until_idle, until_signal
+from engine.daemon.lives import Activity, sole_owner, tell_ready, until_idle
 from engine.daemon.networks.opening import open_networks
 from engine.daemon.protocols import Places, Store, Users
 from engine.daemon.server import container_streams as container_stream_routes
@@ -76,11 +77,12 @@ async def run_daemon(settings: Settings) -> None:
     """Serve until a signal comes or nobody needs us any more. Raises Conflict when the root has a daemon."""
     os.umask(0o022)
     raise_open_files_limit()
-    with sole_owner(settings.places):
+    # signals first: one that comes while the rooms open must end us in order too
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals, sole_owner(settings.places):
         store = RecordStore(settings.places.root / "records.db")
         try:
             async with opened(settings, store) as rooms:
-                await serve_until_ended(settings, rooms, store)
+                await serve_until_ended(settings, rooms, store, signals)
         finally:
             store.checkpoint()
             store.close()
@@ -129,7 +131,9 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
         yield Opened(routes, users, [networks.room.supervise])
 
 
-async def serve_until_ended(settings: Settings, rooms: Opened, store: RecordStore) -> None:
+async def serve_until_ended(
+    settings: Settings, rooms: Opened, store: RecordStore, signals: AsyncIterator[signal.Signals]
+) -> None:
     activity = Activity(Router(rooms.routes, common=common_headers(settings.version)), settings.clock)
     async with anyio.create_task_group() as tasks:
         for listener in settings.listeners:
@@ -143,7 +147,7 @@ async def serve_until_ended(settings: Settings, rooms: Opened, store: RecordStor
         gc.collect()
         gc.freeze()
         tell_ready()
-        await until_signal()
+        await anext(signals)
         tasks.cancel_scope.cancel()
 
 

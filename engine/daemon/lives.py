@@ -6,13 +6,10 @@ import contextlib
 import fcntl
 import json
 import os
-import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import anyio
 
 from engine.api.errors import Conflict
 from engine.daemon.protocols import Places, Users
@@ -75,12 +72,6 @@ async def until_idle(activity: Activity, users: Users, idle_seconds: float, cloc
         if any(count for state, count in counts.items() if state != "stopped"):
             since = clock.monotonic()
         if min(activity.idle_seconds(), clock.monotonic() - since) >= idle_seconds:
-            return
-
-
-async def until_signal() -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for _ in signals:
             return
 
 
