@@ -1,4 +1,4 @@
-"""Writes the parts of the manual that the code knows better: the reference of the command line.
+"""Writes the pages of the manual that the code knows better: the command line, exit codes, what runtimes can't honour.
 
 `python docs/generate.py` writes them; a test holds that they are as it would write them.
 """
@@ -12,9 +12,11 @@ from typing import Any
 
 import typer
 
+from engine.cli.exitcodes import MEANINGS, PASSING
 from engine.cli.main import COMMANDS, make_app
+from specs.check.capabilities import table as capability_table
 
-REFERENCE = Path(__file__).parent / "reference" / "cli.md"
+FOLDER = Path(__file__).parent / "reference"
 HEAD = """# Command line
 
 Written from the commands themselves. Project and engine flags are taken before the command, as Compose has it, and
@@ -83,11 +85,39 @@ def table(options: list[Any]) -> list[str]:
     return rows
 
 
+def exit_codes() -> str:
+    """The page of exit codes: those of every command, then what single commands add."""
+    rows = ["| code | command | meaning |", "|---|---|---|"]
+    for each in MEANINGS:
+        command = f"`{each.command}`" if each.command else "every"
+        rows.append(f"| {each.code} | {command} | {each.meaning} |")
+    passing = ", ".join(f"`{command}`" for command in PASSING)
+    tail = f"{passing}: the exit code of the container itself."
+    return "\n".join(["# Exit codes", "", "Written from the table in the code.", "", *rows, "", tail]) + "\n"
+
+
+CAPABILITIES = """# What a runtime can't honour
+
+Written from the table in the code. A key that the runtime at hand can't honour is a warning that names the key and its
+place (`rorqual validate --runtime NAME`, `plan`, `up`); with `--strict` it is an error. Keys that are not listed work
+on all of them. `*` stands for any name or item.
+
+"""
+
+
+def capabilities() -> str:
+    return CAPABILITIES + capability_table()
+
+
+PAGES = {"cli.md": reference, "exit-codes.md": exit_codes, "capabilities.md": capabilities}
+
+
 def main() -> None:
     # help texts must not be wrapped to some terminal
     os.environ["COLUMNS"] = "200"
-    REFERENCE.write_text(reference(), encoding="utf-8")
-    print(f"wrote {REFERENCE}", file=sys.stderr)
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page(), encoding="utf-8")
+        print(f"wrote {FOLDER / name}", file=sys.stderr)
 
 
 if __name__ == "__main__":

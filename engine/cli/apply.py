@@ -10,10 +10,9 @@ import typer
 
 from engine.cli.connection import connected
 from engine.cli.converge import Convergence, no_spans
+from engine.cli.exitcodes import DONE, ERROR, STALE
 from engine.cli.options import EngineOptions, with_options
 from engine.reconcile.saved import read_plan
-
-STALE = 4
 
 
 @with_options(EngineOptions)
@@ -31,6 +30,6 @@ def apply(
             if not saved.is_still(now):
                 typer.echo(f"rorqual: {plan} is stale: the host or its files have changed since; plan again", err=True)
                 return STALE
-            return 0 if (await work.apply(now)).ok else 1
+            return DONE if (await work.apply(now)).ok else ERROR
 
     raise typer.Exit(anyio.run(run))

@@ -18,6 +18,7 @@ import anyio
 import typer
 
 from engine.cli.connection import parallel_limit
+from engine.cli.exitcodes import ERROR, INTERRUPTED
 from engine.cli.options import EngineOptions, ProjectOptions
 from engine.client.session import Engine
 from engine.graph.address import Address, Kind
@@ -126,7 +127,7 @@ class Convergence:
 
         await remember(self.engine, self.project.name, self.environment)
         if stopping.is_set():
-            raise typer.Exit(130)
+            raise typer.Exit(INTERRUPTED)
         return report
 
     async def carry_out(self, plan: Plan, stopping: anyio.Event, build: BuildOptions | None = None) -> Report:
@@ -217,7 +218,7 @@ async def interruptible() -> AsyncIterator[anyio.Event]:
         yield stopping
         tasks.cancel_scope.cancel()
     if tasks.cancel_scope.cancelled_caught and stopping.is_set():
-        raise typer.Exit(130)
+        raise typer.Exit(INTERRUPTED)
 
 
 def consent(plan: Plan, *, yes: bool) -> None:
@@ -229,4 +230,4 @@ def consent(plan: Plan, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise typer.BadParameter(f"{text}: say --yes to accept that")
     if not typer.confirm(f"{text}. Go on?", err=True):
-        raise typer.Exit(1)
+        raise typer.Exit(ERROR)

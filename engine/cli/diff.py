@@ -11,6 +11,7 @@ import typer
 from engine.api.errors import EngineError
 from engine.cli.connection import connected
 from engine.cli.converge import honouring
+from engine.cli.exitcodes import DIFFERS, NO_ANSWER, SAME
 from engine.cli.lifecycle import Services
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
 from engine.cli.project import load_project
@@ -18,8 +19,6 @@ from engine.plan.options import PlanOptions
 from engine.plan.render.difference import differences, differences_document, render_differences
 from engine.plan.steps import Plan
 from specs.source import SpecInvalid
-
-DIFFERS, FAULT = 1, 2
 
 
 @with_options(ProjectOptions, EngineOptions)
@@ -47,10 +46,10 @@ def diff(
         from engine.cli.main import explain
 
         explain(error)
-        raise typer.Exit(FAULT) from error
+        raise typer.Exit(NO_ANSWER) from error
     found = differences(plan)
     if format == "json":
         print(json.dumps(differences_document(plan.project, found), indent=2, ensure_ascii=False))
     elif found:
         print(render_differences(found))
-    raise typer.Exit(DIFFERS if found else 0)
+    raise typer.Exit(DIFFERS if found else SAME)

@@ -14,12 +14,11 @@ import typer
 from typer.core import TyperGroup
 
 from engine.api.errors import EngineError
+from engine.cli.exitcodes import DONE, ERROR, INTERRUPTED, USAGE
 from engine.cli.options import ENGINE_FLAGS, PROJECT_FLAGS
 from engine.cli.output import ReaderGone
 from specs.source import SpecInvalid
 
-USAGE = 64
-INTERRUPTED = 130
 # typer vendors click from 0.26 on and depends on it before; the base of its own BadParameter is UsageError in both.
 UsageError: Any = typer.BadParameter.__bases__[0]
 
@@ -180,7 +179,7 @@ def run(arguments: Sequence[str]) -> int:
     gc.enable()
     try:
         result = typer.main.get_command(app).main(args=words, prog_name="rorqual", standalone_mode=False)
-        return result if isinstance(result, int) else 0
+        return result if isinstance(result, int) else DONE
     except UsageError as error:
         return usage(error)
     except (KeyboardInterrupt, typer.Abort):
@@ -220,7 +219,7 @@ def explain(error: BaseException) -> int:
             print(f"rorqual: {leaf.filename}: {leaf.strerror}", file=sys.stderr)
         else:
             raise error
-    return 1
+    return ERROR
 
 
 def leaves_of(error: BaseException) -> list[BaseException]:

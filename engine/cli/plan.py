@@ -12,6 +12,7 @@ import typer
 
 from engine.cli.connection import connected
 from engine.cli.converge import honouring
+from engine.cli.exitcodes import PENDING
 from engine.cli.lifecycle import Services
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
 from engine.cli.project import load_project
@@ -84,4 +85,4 @@ def plan(
         for warning in found.warnings:
             print(warning, file=sys.stderr)
     if detailed_exitcode and not found.empty:
-        raise typer.Exit(2)
+        raise typer.Exit(PENDING)

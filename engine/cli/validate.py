@@ -8,6 +8,7 @@ from typing import Annotated, cast
 
 import typer
 
+from engine.cli.exitcodes import CLEAN, FINDINGS, UNREADABLE
 from engine.cli.options import ProjectOptions, with_options
 from engine.cli.render.diagnostics import RENDERERS
 from engine.cli.request import request_of
@@ -15,7 +16,6 @@ from specs.check.capabilities import RUNTIMES, Runtime, check_capabilities
 from specs.load import load
 from specs.source import Report, Severity
 
-CLEAN, FINDINGS, UNREADABLE = 0, 1, 2
 # What stands for "no file was read", unlike a file with faults in it.
 NOT_READ = frozenset({"no-file", "file-missing", "file-unreadable", "file-too-large"})
 

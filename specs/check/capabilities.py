@@ -21,12 +21,15 @@ NOT_DOCKER: frozenset[Runtime] = frozenset({"podman", "rorqual"})
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """A key that some runtimes can't honour. `path` has `*` for any name or item; `value` narrows it to some values."""
+    """A key that some runtimes can't honour. `path` has `*` for any name or item; `value` narrows it to some values,
+    which the manual calls `only`.
+    """
 
     path: str
     runtimes: frozenset[Runtime]
     why: str
     value: Callable[[Any], bool] = lambda value: True
+    only: str = ""
 
     @property
     def steps(self) -> list[str]:
@@ -35,6 +38,10 @@ class Lack:
 
 def word(*words: str) -> Callable[[Any], bool]:
     return lambda value: value in words
+
+
+def other_than_default(value: Any) -> bool:
+    return value not in ("", "default")
 
 
 SWARM = "means something in a Swarm only; this runtime is one machine"
@@ -50,22 +57,23 @@ LACKS: tuple[Lack, ...] = (
         "is a promise of a scheduler; a container has no such limit",
     ),
     Lack("services.*.deploy.resources.reservations.generic_resources", ALL, SWARM),
-    Lack("services.*.volumes.*.type", ALL, SWARM, word("cluster")),
-    Lack("services.*.volumes.*.type", ALL, WINDOWS, word("npipe")),
+    Lack("services.*.volumes.*.type", ALL, SWARM, word("cluster"), "cluster"),
+    Lack("services.*.volumes.*.type", ALL, WINDOWS, word("npipe"), "npipe"),
     Lack("secrets.*.driver", ALL, SWARM),
     Lack("secrets.*.template_driver", ALL, SWARM),
     Lack("configs.*.template_driver", ALL, SWARM),
     Lack("services.*.credential_spec", ALL, WINDOWS),
     Lack("services.*.cpu_count", ALL, WINDOWS),
     Lack("services.*.cpu_percent", ALL, WINDOWS),
-    Lack("services.*.isolation", ALL, WINDOWS, lambda value: value not in ("", "default")),
-    Lack("services.*.build.isolation", ALL, WINDOWS, lambda value: value not in ("", "default")),
+    Lack("services.*.isolation", ALL, WINDOWS, other_than_default, "other than default"),
+    Lack("services.*.build.isolation", ALL, WINDOWS, other_than_default, "other than default"),
     Lack("services.*.mem_swappiness", ALL, "is unknown to the control groups (v2) of today's kernels"),
     Lack(
         "services.*.oom_kill_disable",
         ALL,
         "is unknown to the control groups (v2) of today's kernels",
         lambda value: value is True,
+        "true",
     ),
     Lack("services.*.links", PODMAN, "isn't known to its API; services find each other by name on a shared network"),
     Lack("services.*.external_links", NOT_DOCKER, "isn't known to its API; join the other container's network instead"),
@@ -116,9 +124,10 @@ def matches(node: Node, steps: list[str], path: tuple[str, ...] = ()) -> Iterato
 
 
 def table() -> str:
-    """The capability table of the manual, in Markdown."""
-    rows = ["| key | docker | podman | rorqual | why |", "|---|---|---|---|---|"]
+    """The capability table of the manual, in Markdown: keys that some runtime can't honour."""
+    rows = [f"| key | {' | '.join(RUNTIMES)} | why not |", "|---|" + "---|" * len(RUNTIMES) + "---|"]
     for lack in LACKS:
         marks = " | ".join("no" if runtime in lack.runtimes else "yes" for runtime in RUNTIMES)
-        rows.append(f"| `{lack.path}` | {marks} | it {lack.why} |")
+        only = f": {lack.only}" if lack.only else ""
+        rows.append(f"| `{lack.path}{only}` | {marks} | it {lack.why} |")
     return "\n".join(rows) + "\n"

@@ -1,0 +1,45 @@
+"""Exit codes: what each number means, for whom. Commands take theirs from here; the manual's table is made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DONE = 0
+ERROR = 1
+# plan --detailed-exitcode
+PENDING = 2
+# validate
+CLEAN, FINDINGS, UNREADABLE = 0, 1, 2
+# diff
+SAME, DIFFERS, NO_ANSWER = 0, 1, 2
+# apply
+STALE = 4
+USAGE = 64
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a code says when these commands end with it; no command: all of them."""
+
+    code: int
+    command: str
+    meaning: str
+
+
+MEANINGS: tuple[Meaning, ...] = (
+    Meaning(DONE, "", "done"),
+    Meaning(ERROR, "", "an error, told on stderr"),
+    Meaning(USAGE, "", "usage: an unknown flag, a value that can't be meant"),
+    Meaning(INTERRUPTED, "", "interrupted"),
+    Meaning(CLEAN, "validate", "clean, or nothing at or above `--fail-on`"),
+    Meaning(FINDINGS, "validate", "findings at or above `--fail-on`"),
+    Meaning(UNREADABLE, "validate", "a file could not be read"),
+    Meaning(PENDING, "plan --detailed-exitcode", "changes are pending"),
+    Meaning(SAME, "diff", "no difference"),
+    Meaning(DIFFERS, "diff", "differences"),
+    Meaning(NO_ANSWER, "diff", "an error: whether there are differences is not known"),
+    Meaning(STALE, "apply", "the saved plan is stale: the host has moved since, and nothing was done"),
+)
+# Those whose exit code is that of the container.
+PASSING = ("exec", "run", "attach", "wait", "up --exit-code-from", "up --abort-on-container-exit")
