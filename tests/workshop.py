@@ -17,7 +17,7 @@ RORQUAL = os.environ.get("RORQUAL_UNDER_TEST") or str(Path(sys.executable).with_
 
 def compose_binary() -> str:
     """Docker Compose itself; the console script of its package exits with 0 whatever happens."""
-    import compose
+    import compose  # type: ignore[import-untyped]
 
     return str(Path(next(iter(compose.__path__)), "docker-compose"))
 
