@@ -16,8 +16,11 @@ BLANKS = "\t\v\f\r \x85\xa0"
 
 
 class Setting(NamedTuple):
+    """`names`: the variables that its value came from; its own where the line is a name alone."""
+
     value: str
     line: int
+    names: tuple[str, ...] = ()
 
 
 class BadLine(ValueError):
@@ -35,7 +38,10 @@ def parse(text: str, lookup: Lookup, before: Mapping[str, str] | None = None) ->
     rest = text.removeprefix("\ufeff").replace("\r\n", "\n")
     total = rest.count("\n")
 
+    asked: list[str] = []
+
     def known(name: str) -> str | None:
+        asked.append(name)
         value = lookup(name)
         if value is not None:
             return value
@@ -46,15 +52,16 @@ def parse(text: str, lookup: Lookup, before: Mapping[str, str] | None = None) ->
         name, rest, inherited = key(rest, line)
         if " " in name:
             raise BadLine(line, f"the name {name!r} has a space in it")
+        asked.clear()
         if inherited:
             if (value := known(name)) is not None:
-                found[name] = Setting(value, line)
+                found[name] = Setting(value, line, (name,))
             continue
         try:
             value, rest = setting(rest, line, known)
         except (Invalid, Missing) as error:
             raise BadLine(line, str(error)) from None
-        found[name] = Setting(value, line)
+        found[name] = Setting(value, line, tuple(asked))
     return found
 
 
@@ -134,5 +141,5 @@ def parse_raw(text: str, lookup: Callable[[str], str | None]) -> dict[str, Setti
         if equals:
             found[name] = Setting(value, number)
         elif (inherited := lookup(name)) is not None:
-            found[name] = Setting(inherited, number)
+            found[name] = Setting(inherited, number, (name,))
     return found

@@ -12,7 +12,9 @@ from typing import Any
 from specs import dotenv
 from specs.load import Loaded
 from specs.node import Node, plain
+from specs.openfile import read_text
 from specs.output import json_values
+from specs.resolve.refusal import provenance
 
 # environment ← env_file, labels ← label_file: what is folded into what.
 FOLDED = {"environment": "env_file", "labels": "label_file"}
@@ -49,6 +51,8 @@ def history(loaded: Loaded, dotted: str) -> History:
     says = [*folded_in(loaded, path)]
     for node in nodes_at(loaded.root, path):
         says += chain(node, path[-1])
+    if path[2:3] == ["environment"] and len(path) == 4:
+        says = [told_without(say, last=index == len(says) - 1) for index, say in enumerate(says)]
     return History(tuple(path), value, tuple(unrepeated(says)))
 
 
@@ -112,16 +116,22 @@ def chain(node: Node, name: str) -> list[Say]:
     return says[::-1]
 
 
+def told_without(say: Say, *, last: bool) -> Say:
+    """A variable that is named without a value takes that of the same name outside, where there is one."""
+    if say.value is not None or say.note:
+        return say
+    note = "named without a value; none is set outside, so it is left out" if last else "named without a value"
+    return Say(say.place, say.value, note)
+
+
 def shown(node: Node, name: str) -> Any:
+    """The value of NAME=VALUE; a name alone in a list has none."""
     value = plain(node)
+    if node.key is None and value == name:
+        return None
     if isinstance(value, str) and "=" in value and value.partition("=")[0] == name:
         return value.partition("=")[2]
     return value
-
-
-def provenance(node: Node) -> str:
-    known = [f"from ${{{v.name}}}, " + (f"set in {v.where}" if v.where else "not set") for v in node.variables]
-    return "; ".join(dict.fromkeys(known))
 
 
 def folded_in(loaded: Loaded, path: Sequence[str]) -> Iterator[Say]:
@@ -134,15 +144,21 @@ def folded_in(loaded: Loaded, path: Sequence[str]) -> Iterator[Say]:
         style = entry.get("format") if isinstance(entry.value, dict) else None
         setting = settings_of(file, style is not None and style.value == "raw", loaded.variables).get(path[3])
         if setting is not None:
-            yield Say(
-                f"{file}:{setting.line}", setting.value, f"{FOLDED[path[2]]} at {entry.span}" if entry.span else ""
-            )
+            yield Say(f"{file}:{setting.line}", setting.value, "; ".join(notes(loaded, path, entry, setting)))
+
+
+def notes(loaded: Loaded, path: Sequence[str], entry: Node, setting: dotenv.Setting) -> Iterator[str]:
+    """Where the file is named, and which variables gave the value."""
+    if entry.span:
+        yield f"{FOLDED[path[2]]} at {entry.span}"
+    for name in dict.fromkeys(setting.names):
+        if name in loaded.variables:
+            yield f"from ${{{name}}}, set in {loaded.places.get(name, 'environment')}"
 
 
 def settings_of(file: str, raw: bool, variables: Mapping[str, str]) -> dict[str, dotenv.Setting]:
     try:
-        with open(file, encoding="utf-8", errors="replace", newline="") as stream:
-            text = stream.read()
+        text = read_text(file)
         return dotenv.parse_raw(text, variables.get) if raw else dotenv.parse(text, variables.get)
     except (OSError, dotenv.BadLine):
         return {}

@@ -98,13 +98,15 @@ class Loaded:
     """A resolved project and everything that was noticed on the way.
 
     `values` are the typed values that output prints; `root` is the tree of nodes they come from, with places and
-    histories; both are None when the report failed before there was any. `variables` is what interpolation saw.
+    histories; both are None when the report failed before there was any. `variables` is what interpolation saw, and
+    `places` where those were set that are not of the process environment.
     """
 
     report: Report
     values: dict[str, Any] | None = None
     root: Node | None = None
     variables: dict[str, str] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
     _project: Project | None = None
 
@@ -215,7 +217,7 @@ def find(it: Loading) -> None:
     )
     it.context.project_name = name
     found.variables.values["COMPOSE_PROJECT_NAME"] = name
-    it.loaded.variables = found.variables.values
+    it.loaded.variables, it.loaded.places = found.variables.values, found.variables.places
     it.loaded.files = found.files
     given = request.profiles or found.variables.values.get("COMPOSE_PROFILES", "").split(",")
     it.profiles = [profile.strip() for profile in given]

@@ -9,7 +9,7 @@ from specs import dotenv
 from specs.node import Node
 from specs.openfile import read_text
 from specs.resolve.include import bad_line
-from specs.resolve.interpolate import Variables
+from specs.resolve.interpolate import Variables, given_outside
 from specs.resolve.refusal import each_of, refusal
 from specs.resolve.template import Lookup
 from specs.typed.kinds import flag
@@ -24,7 +24,7 @@ def resolve_lists(root: Node, variables: Variables) -> None:
         environment = service.get("environment")
         if environment is not None and type(environment.value) is list:
             environment.value = [
-                item.at(f"{item.value}={variables.values[item.value]}")
+                given_outside(item, item.value, f"{item.value}={variables.values[item.value]}", variables)
                 if isinstance(item.value, str) and item.value in variables.values
                 else item
                 for item in environment.value

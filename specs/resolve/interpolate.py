@@ -41,6 +41,14 @@ class Variables:
         return Variables(more | self.values, places | self.places)
 
 
+def given_outside(node: Node, name: str, value: str, variables: Variables) -> Node:
+    """A name without a value, with the one that the variable of that name gives it."""
+    new = node.at(value)
+    new.variables = (Variable(name, variables.where(name)),)
+    new.earlier = node
+    return new
+
+
 class Interpolation:
     """One pass over one document."""
 

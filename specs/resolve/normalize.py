@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from specs.node import Node, planted
-from specs.resolve.interpolate import Variables
+from specs.resolve.interpolate import Variables, given_outside
 from specs.resolve.short import clean
 
 NAMESPACES = ("network_mode", "ipc", "pid", "uts", "cgroup")
@@ -83,7 +83,7 @@ def fill(node: Node, variables: Variables, *, keep_unset: bool) -> None:
             if child.value is not None:
                 filled[name] = child
             elif name in known:
-                filled[name] = child.at(known[name])
+                filled[name] = given_outside(child, name, known[name], variables)
             elif keep_unset:
                 filled[name] = child
         node.value = filled
@@ -93,7 +93,8 @@ def fill(node: Node, variables: Variables, *, keep_unset: bool) -> None:
             if not isinstance(item.value, str) or "=" in item.value:
                 found.append(item)
             elif item.value in known:
-                found.append(item.at(f"{item.value}={known[item.value]}"))
+                name = item.value
+                found.append(given_outside(item, name, f"{name}={known[name]}", variables))
             elif keep_unset:
                 found.append(item)
         node.value = found

@@ -84,3 +84,33 @@ def test_a_path_to_nothing_says_how_far_it_got(path: str, tmp_path: Path) -> Non
     with pytest.raises(NoSuchPath) as raised:
         explained(tmp_path, path)
     assert path.startswith(raised.value.until)
+
+
+PASSED = {
+    "compose.yaml": "services: {a: {image: x, environment: [A, B, C], env_file: e.env},\n"
+    "  b: {image: y, environment: {A: }}}\n",
+    "e.env": "D\nE=${B}!\n",
+    ".env": "\nB=2\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ("a.environment.A", "1", [(None, "named without a value"), ("1", "from ${A}, set in environment")]),
+        ("b.environment.A", "1", [(None, "named without a value"), ("1", "from ${A}, set in environment")]),
+        ("a.environment.B", "2", [(None, "named without a value"), ("2", "from ${B}, set in .env:2")]),
+        ("a.environment.C", None, [(None, "named without a value; none is set outside, so it is left out")]),
+        ("a.environment.D", "4", [("4", "env_file at compose.yaml:1:60; from ${D}, set in environment")]),
+        ("a.environment.E", "2!", [("2!", "env_file at compose.yaml:1:60; from ${B}, set in .env:2")]),
+    ],
+)
+def test_a_name_without_a_value_says_where_it_was_filled_from(
+    path: str, value: object, says: list[tuple[object, str]], tmp_path: Path
+) -> None:
+    for name, text in PASSED.items():
+        (tmp_path / name).write_text(text)
+    loaded = load(Request(str(tmp_path), {"A": "1", "D": "4"}, project_name="p"))
+    found = history(loaded, f"services.{path}")
+    assert found.value == value
+    assert [(say.value, say.note) for say in found.says] == says
