@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from engine.cli import main
-from engine.cli.options import ENGINE_FLAGS, PROJECT_FLAGS, ProjectOptions
+from engine.cli.options import ANSI, ENGINE_FLAGS, PROGRESS, PROJECT_FLAGS, ProjectOptions
 
 SCRIPTS = {
     "bash": r"""# eval "$(rorqual completion bash)"
@@ -39,8 +39,8 @@ complete -c rorqual -a '(__rorqual_complete)'""",
 }
 VALUES = {
     "--format": ("table", "json"),
-    "--progress": ("auto", "tty", "plain", "json", "quiet"),
-    "--ansi": ("auto", "always", "never"),
+    "--progress": PROGRESS,
+    "--ansi": ANSI,
     "--pull": ("always", "missing", "never"),
     "--rmi": ("local", "all"),
     "--policy": ("missing", "always"),

@@ -45,6 +45,10 @@ def down(
             else:
                 work = convergence(client, loaded, project, engine)
                 observed = await work.observe()
+            known = {*work.project.services, *work.project.disabled_services, *(c.service for c in observed.containers)}
+            if unknown := [key for key in services or () if key not in known]:
+                typer.echo(f"rorqual: no such service: {', '.join(unknown)}", err=True)
+                return 1
             options = DownOptions(tuple(services or ()), volumes, rmi, remove_orphans, timeout, work.separator)
             plan = make_down_plan(work.project.name, work.project, observed, options)
             left = [] if remove_orphans or services else orphans(work.project, observed)

@@ -18,7 +18,7 @@ from engine.cli.moments import for_query, moment_of, to_rfc3339
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
 from engine.cli.output import write
 from engine.cli.render.template import to_json
-from engine.plan.lower.naming import COMPOSE, ONEOFF, PROJECT, SERVICE
+from engine.plan.lower.naming import COMPOSE, ONEOFF, OURS, PROJECT, SERVICE
 
 
 @with_options(ProjectOptions, EngineOptions)
@@ -61,7 +61,7 @@ def attributes_of(event: Event) -> dict[str, str]:
 
 def said(event: Event) -> dict[str, str]:
     """The attributes that tell of the event, without the labels that only identify."""
-    return {key: value for key, value in sorted(attributes_of(event).items()) if not key.startswith(COMPOSE)}
+    return {key: value for key, value in sorted(attributes_of(event).items()) if not key.startswith((COMPOSE, OURS))}
 
 
 def as_object(event: Event) -> dict[str, Any]:

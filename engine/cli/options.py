@@ -12,6 +12,9 @@ import typer
 
 T = TypeVar("T")
 
+PROGRESS = ("auto", "tty", "plain", "json", "quiet")
+ANSI = ("auto", "always", "never")
+
 
 @dataclass(frozen=True, slots=True)
 class ProjectOptions:
@@ -44,6 +47,16 @@ class EngineOptions:
     parallel: Annotated[int | None, typer.Option("--parallel", help="How many steps at a time; -1 for no limit")] = None
     ansi: Annotated[str, typer.Option("--ansi", help="auto, always or never")] = "auto"
     progress: Annotated[str, typer.Option("--progress", help="auto, tty, plain, json or quiet")] = "auto"
+
+    def __post_init__(self) -> None:
+        one_of("--progress", self.progress, PROGRESS)
+        one_of("--ansi", self.ansi, ANSI)
+
+
+def one_of(flag: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Raises typer.BadParameter, which names what the flag takes."""
+    if value not in allowed:
+        raise typer.BadParameter(f'{flag} takes {", ".join(allowed[:-1])} or {allowed[-1]}, not "{value}"')
 
 
 def spellings_of(option: Any) -> tuple[str, ...]:

@@ -44,6 +44,16 @@ def test_a_project_is_stopped_started_and_removed_by_its_name(place: Place) -> N
 
 
 @pytest.mark.root
+def test_down_of_a_service_that_nobody_knows_is_an_error_and_removes_nothing(place: Place) -> None:
+    place.write("  web: {image: IMAGE, command: [sleep, '1000'], stop_grace_period: 0s}")
+    place.run("up", "-d")
+    for words in (("down", "wbe"), ("-p", place.name, "down", "web", "wbe")):
+        done = place.result(*words)
+        assert (done.returncode, "no such service: wbe" in done.stderr) == (1, True), done.stderr
+    assert place.run("ps", "--services").split() == ["web"]
+
+
+@pytest.mark.root
 def test_a_command_on_a_service_of_an_inactive_profile_makes_it_active(place: Place) -> None:
     place.write(SERVICES, "volumes: {data: {}}")
     assert place.run("run", "--rm", "tool") == "tool\n"

@@ -142,7 +142,7 @@ def test_events_come_as_they_happen_for_the_services_asked_for(up: Place) -> Non
     up.wait_for('"action":"start"', "events")
     found = [json.loads(line) for line in (up.folder / "events").read_text().splitlines()]
     assert {e["service"] for e in found} == {"job"}
-    assert all(not key.startswith("com.docker.compose") for e in found for key in e["attributes"])
+    assert all(not key.startswith(("com.docker.compose", "io.rorqual.")) for e in found for key in e["attributes"])
     assert found[0]["attributes"]["name"] == f"{up.name}-job-1"
     assert (up.folder / "other-events").read_text() == ""
     for process in (live, other):
