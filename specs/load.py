@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from specs.check import check as check_parts
 from specs.depth import deep
 from specs.discover import Found, discover
+from specs.findings import in_order
 from specs.node import Node, plain
 from specs.resolve import settle
 from specs.resolve.context import Context, Layer
@@ -26,17 +26,12 @@ from specs.resolve.name import project_name
 from specs.resolve.normalize import normalize
 from specs.resolve.paths import Paths
 from specs.resolve.refusal import Refusal, refusal
-from specs.source import Diagnostic, Report, Span
+from specs.source import Report, Span
 from specs.typed.kinds import EXTENSIONS
 
 if TYPE_CHECKING:
     # pydantic costs 0.2 s to import and to build; `config` works on plain values and never needs it
     from specs.models import Project
-
-
-ABOUT_KEYS = frozenset({"unknown-key", "bad-name"})
-# Whose fault it is, at the start of a message: differs where several services share one anchor.
-OWNER = re.compile(r'^(?:service "[^"]*"|[\w.-]+:) ')
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,25 +170,6 @@ def load(request: Request) -> Loaded:
         loaded.values = None
         report.diagnostics = in_order(report.diagnostics, [context.shown(path) for path in context.used_files])
     return loaded
-
-
-def in_order(found: Sequence[Diagnostic], files: Sequence[str]) -> list[Diagnostic]:
-    """Each fault once, in the order of reading: an anchor's fault is met at every alias, a file's at every use."""
-    once: dict[tuple[Span | None, str, str], Diagnostic] = {}
-    bad_keys = {each.span for each in found if each.code == "key-not-string"}
-    for each in found:
-        if each.code in ABOUT_KEYS and each.span in bad_keys:
-            continue
-        # the same value of the wrong type may be met by more than one rule, each with its own words
-        about = "" if each.code == "wrong-type" else OWNER.sub("", each.message)
-        once.setdefault((each.span, each.code, about if each.span else each.message), each)
-    place = {file: number for number, file in enumerate(files)}
-
-    def key(each: Diagnostic) -> tuple[int, str, int, int]:
-        span = each.span
-        return (-1, "", 0, 0) if span is None else (place.get(span.file, len(place)), span.file, span.line, span.column)
-
-    return sorted(once.values(), key=key)
 
 
 def find(it: Loading) -> None:

@@ -4,7 +4,6 @@ scalars, merge keys and tags is Go's yaml.v3, because that is what Compose reads
 
 from __future__ import annotations
 
-import binascii
 import re
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -24,9 +23,11 @@ from yaml.events import (  # type: ignore[import-untyped]
 )
 from yaml.reader import ReaderError  # type: ignore[import-untyped]
 
-from specs.node import Node, Timestamp
+from specs.node import Node
 from specs.scalars import printed, resolve
 from specs.source import Diagnostic, Related, Severity, Span
+from specs.yaml_tags import cast, custom_tag
+from specs.yaml_words import words_of
 
 MAX_BYTES = 32 << 20
 MAX_ALIASED = 500_000  # nodes, once aliases are unfolded: more than any file needs, less than a second's work
@@ -89,7 +90,7 @@ def read(text: bytes, name: str) -> Reading:
     except ReaderError as error:
         raise Unreadable("yaml-encoding", f"the file is no readable text: {error.reason}", start) from None
     except MarkedYAMLError as error:
-        raise Unreadable("yaml-syntax", explanation(error), mark_span(name, error.problem_mark)) from None
+        raise not_yaml(error, text, name) from None
     except RecursionError:
         raise Unreadable("yaml-depth", "the file is nested too deeply", start) from None
 
@@ -135,11 +136,18 @@ def check_encoding(text: bytes, name: str) -> None:
         raise Unreadable("yaml-encoding", "the file is not UTF-8 text", place) from None
 
 
-def explanation(error: MarkedYAMLError) -> str:
-    problem = str(error.problem or "not valid YAML")
-    if "cannot start any token" in problem:
-        problem += " (YAML indents with spaces, never tabs, and text that starts with @ ` or % needs quotes)"
-    return f"{error.context}: {problem}" if error.context else problem
+def not_yaml(error: MarkedYAMLError, text: bytes, name: str) -> Unreadable:
+    mark = error.problem_mark
+    lines = text.decode("utf-8", "replace").split("\n")
+    line = lines[mark.line] if mark is not None and mark.line < len(lines) else ""
+    column = 0 if mark is None else mark.column
+    words = words_of(error, line[:column], line[column : column + 1])
+    if error.problem == "could not find expected ':'" and error.context_mark is not None:
+        # libyaml stops at the end of what it took for a key
+        mark = error.context_mark
+    began = error.context_mark if words.began else None
+    related = (Related(str(words.began), mark_span(name, began)),) if began is not None else ()
+    return Unreadable("yaml-syntax", words.message, mark_span(name, mark), words.hint, related)
 
 
 def mark_span(name: str, mark: Any) -> Span:
@@ -298,8 +306,8 @@ class Builder:
                 break
             plain_merge = type(event) is ScalarEvent and event.value == "<<" and event.implicit[0]
             key = self.node(event)
-            name = self.key_name(key, event)
             value = self.node(self.next())
+            name = self.key_name(key, event, value)
             if name in seen:
                 self.duplicate(name, key, seen[name], value, items.get(name))
                 continue
@@ -319,18 +327,21 @@ class Builder:
         self.faulty.add(id(node))
         self.kept.append(node)
 
-    def key_name(self, key: Node, event: Any) -> str:
-        value = key.value
-        if type(value) is str:
-            return value
+    def key_name(self, key: Node, event: Any, value: Node) -> str:
+        if type(key.value) is str:
+            return key.value
         shown = str(event.value) if type(event) is ScalarEvent else "a mapping or list"
-        self.fault("key-not-string", f"the key {shown} is not text; put it in quotes", key.span)
+        hint = "put it in quotes"
+        if type(value.value) in (str, int):
+            hint += f'; or, if this is text with a colon in it, write "{shown}:{value.value}", with no space'
+        self.fault("key-not-string", f"the key {shown} is not text", key.span, hint=hint)
         return shown
 
     def duplicate(self, name: str, key: Node, first: Node, again: Node, value: Node | None) -> None:
         """The first one counts; of two mappings, what only the second one holds is looked at too."""
         related = (Related("first written here", first.span),) if first.span else ()
-        hint = "keep one of them, with the content of both"
+        both = value is not None and type(value.value) in (dict, list)
+        hint = "keep one of them, with the content of both" if both else "remove one of them"
         self.fault(
             "duplicate-key", f"the key {name!r} stands twice in one mapping", key.span, hint=hint, related=related
         )
@@ -345,7 +356,9 @@ class Builder:
         for each in sources:
             if type(each.value) is not dict:
                 if id(each) not in self.faulty:
-                    self.fault("merge-key", "<< takes a mapping or a list of mappings", each.span)
+                    known = type(each.value) is str and each.value in self.anchors
+                    hint = f"write <<: *{each.value}" if known else None
+                    self.fault("merge-key", "<< takes a mapping or a list of mappings", each.span, hint=hint)
                 self.incomplete.add(id(node))
                 continue
             for name, value in each.value.items():
@@ -373,33 +386,3 @@ def keyed(value: Node, key: Node) -> Node:
     new.tag = value.tag
     new.key = key
     return new
-
-
-def custom_tag(tag: Any) -> str | None:
-    word = None if tag is None else str(tag)
-    return word if word in {"!reset", "!override"} else None
-
-
-def cast(word: str, text: str) -> Any:
-    """An explicit `!!word`; Ellipsis where the text is no such thing."""
-    value = resolve(text)
-    match word:
-        case "str":
-            return text
-        case "null":
-            return None if value is None else ...
-        case "bool":
-            return value if isinstance(value, bool) else ...
-        case "int":
-            return value if type(value) is int else ...
-        case "float":
-            return float(value) if type(value) in (int, float) else ...
-        case "timestamp":
-            return value if isinstance(value, Timestamp) else ...
-        case "binary":
-            try:
-                return binascii.a2b_base64(text, strict_mode=True).decode("utf-8", "replace")
-            except binascii.Error:
-                return ...
-        case _:
-            return text

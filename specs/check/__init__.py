@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from specs.check import agreement, cycles, references, replicas
+from specs.check import agreement, cycles, images, references, replicas
 from specs.check.subject import Rule, Subject
 from specs.losses import Losses
 from specs.node import Node
@@ -17,6 +17,8 @@ from specs.source import Diagnostic, Report
 
 RULES: tuple[Rule, ...] = (
     agreement.has_an_image,
+    images.reference_can_be,
+    agreement.restart_is_a_policy,
     agreement.one_dockerfile,
     references.build_contexts,
     agreement.platform_is_built,

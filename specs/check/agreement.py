@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 
 from specs.check.subject import Service, Subject
 from specs.source import Related, Span
 
+RESTARTS = ("no", "always", "unless-stopped", "on-failure")
 KINDS_OF_TEST = ("CMD", "CMD-SHELL", "NONE")
 WITHOUT_TARGET = ("rebuild", "restart")
 # The short key, the key under `deploy` that says the same.
@@ -48,6 +50,20 @@ def has_an_image(subject: Subject, name: str, service: Service) -> None:
             subject.key("services", name),
             hint="add `image: NAME:TAG`, or `build: .` for a folder with a Dockerfile",
         )
+
+
+def restart_is_a_policy(subject: Subject, name: str, service: Service) -> None:
+    """Compose reads any word; the engine would refuse it."""
+    policy, _, times = (service.get("restart") or "no").partition(":")
+    if policy in RESTARTS and (not times or (policy == "on-failure" and times.isdecimal())):
+        return
+    close = get_close_matches(policy, RESTARTS, 1)
+    subject.report.warning(
+        "bad-restart",
+        f'service "{name}" has the restart policy {service["restart"]!r}; there are {", ".join(RESTARTS)}[:TIMES]',
+        subject.at("services", name, "restart"),
+        hint=f'did you mean "{close[0]}"?' if close else None,
+    )
 
 
 def one_dockerfile(subject: Subject, name: str, service: Service) -> None:

@@ -19,7 +19,7 @@ def unknown(
     span: Span | None,
     *,
     verb: str,
-    known: Iterable[str] = (),
+    known: Iterable[str] | None = None,
     origin: str = "",
 ) -> None:
     """One undefined name: `kind` is the section that lacks it."""
@@ -30,7 +30,7 @@ def unknown(
         f"unknown-{noun}",
         f'service "{service}" {verb} "{name}", which is not defined{origin}',
         span,
-        hint=subject.suggestion(kind, name, known or subject.section(kind)),
+        hint=subject.suggestion(kind, name, subject.section(kind) if known is None else known),
     )
 
 

@@ -89,7 +89,8 @@ def fold_external(node: Node) -> None:
 
 
 def wrong(node: Node, what: str) -> Refusal:
-    return refusal(node, "wrong-type", f"this is no {what}")
+    shown = f"{node.value!r} is" if type(node.value) in (str, int, float) else "this is"
+    return refusal(node, "wrong-type", f"{shown} no {what}")
 
 
 def build(node: Node) -> Node:

@@ -15,6 +15,8 @@ from specs.resolve.paths import Paths
 from specs.resolve.refusal import Refusal, attempt, refusal
 from specs.resolve.reset import Path, apply_resets, take_resets
 from specs.resolve.unique import enforce_unique
+from specs.shapes.hints import hint_for
+from specs.shapes.kinds import NAMES
 
 Trail = tuple[tuple[str, str], ...]
 
@@ -25,7 +27,10 @@ def apply_extends(context: Context, layer: Layer, path: str, tree: Node, resets:
     if section is None:
         return
     if type(section.value) is not dict:
-        raise refusal(section, "wrong-type", "services must be a mapping")
+        # said here: over the services of an earlier file, a null would count as nothing
+        message = f"services: must be a mapping, not {NAMES.get(type(section.value), 'this')}"
+        context.report.diagnostics += refusal(section, "wrong-type", message, hint_for(section, {dict})).diagnostics
+        return
     for name in list(section.value):
         try:
             section.value[name] = extended(context, layer, path, name, section.value, resets, ())
@@ -41,6 +46,9 @@ def extended(
     if service.value is None:
         return service
     if type(service.value) is not dict:
+        if not trail:
+            # the schema says so
+            return service
         raise refusal(service, "wrong-type", f"services.{name}: must be a mapping")
     clause = service.value.get("extends")
     if clause is None or context.losses.cut("services", name, "extends"):

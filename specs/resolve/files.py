@@ -20,6 +20,7 @@ from specs.resolve.unique import enforce_unique
 from specs.shapes.kinds import Fault
 from specs.shapes.project import PROJECT
 from specs.source import Diagnostic, Severity
+from specs.typed.service import SERVICE as SERVICE_FIELDS
 
 
 def load_layer(context: Context, layer: Layer, files: list[str]) -> Node:
@@ -71,7 +72,7 @@ def load_document(context: Context, layer: Layer, path: str, document: Node, roo
     report = context.report
     tree = interpolated(context, layer, document)
     resets = take_resets(tree)
-    attempt(report, extends.apply_extends, context, layer, path, tree, resets)
+    extends.apply_extends(context, layer, path, tree, resets)
     apply_resets(resets, root)
     include.apply_include(context, layer, path, tree)
     root = (attempt(report, merge_mappings, root, tree, RULES) or root) if root.value else tree
@@ -106,6 +107,22 @@ def diagnostic_of(fault: Fault) -> Diagnostic:
     path = ".".join(reversed(fault.path))
     node = fault.node
     message = f"{path}: {fault.message}" if path else fault.message
+    hint = misplaced(fault) or fault.hint
     if fault.at_key:
-        return Diagnostic(Severity.ERROR, fault.code, message, node.key_span, fault.hint)
-    return refusal(node, fault.code, message, fault.hint).diagnostic
+        return Diagnostic(Severity.ERROR, fault.code, message, node.key_span, hint)
+    return refusal(node, fault.code, message, hint).diagnostic
+
+
+def misplaced(fault: Fault) -> str | None:
+    """A service outside of `services:`, or a service's key where the names of services stand: wrongly indented."""
+    path = fault.path[::-1]
+    if path[:1] == ["services"] and len(path) == 2 and fault.code == "wrong-type" and path[1] in SERVICE_FIELDS:
+        return f"{path[1]} is a key of a service: indent it below the service's name"
+    if fault.code != "unknown-key" or len(path) != 1 or fault.keys:
+        return None
+    if path[0] in SERVICE_FIELDS:
+        return f"{path[0]} is a key of a service: indent it below services: and the service's name"
+    value = fault.node.value
+    if type(value) is dict and not value.keys().isdisjoint({"image", "build"}):
+        return f"a service stands below services: — indent {path[0]} by two spaces more"
+    return None

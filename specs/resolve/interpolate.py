@@ -19,6 +19,11 @@ from specs.source import Report
 MAX_NODES = 2_000_000
 
 
+def bad_variable(node: Node, error: Invalid) -> Refusal:
+    hint = "write ${NAME}, ${NAME:-default} and the like, or $$ for a $ that is meant as it stands"
+    return refusal(node, "bad-variable", str(error), hint)
+
+
 def missing_variable(node: Node, error: Missing) -> Refusal:
     return refusal(node, "missing-variable", str(error), f"set {error.name}, or give it a default")
 
@@ -104,7 +109,8 @@ class Interpolation:
             try:
                 new.value = cast(new.value)
             except Uncastable as error:
-                self.fail(new, refusal(new, "wrong-type", str(error)))
+                name = "" if new.key is None else f"{new.key.value}: "
+                self.fail(new, refusal(new, "wrong-type", f"{name}{error}"))
             else:
                 if cast is to_flag and value.lower() in LEGACY:
                     message = f'"{value}" is read as {str(new.value).lower()}; write {str(new.value).lower()}'
@@ -118,7 +124,7 @@ class Interpolation:
         try:
             new.value = substitute(value, self.noting(used), unset.append)
         except Invalid as error:
-            self.report.diagnostics += refusal(node, "bad-variable", str(error)).diagnostics
+            self.report.diagnostics += bad_variable(node, error).diagnostics
             return False
         except Missing as error:
             if not self.losses.variables:
@@ -140,11 +146,12 @@ class Interpolation:
         message = f"the variable {name} is not set"
         if self.losses.variables:
             return
+        hint = f"set it, or write ${{{name}:-default}}; a $ that is meant as it stands is $$"
         if self.strict:
-            self.report.error("unset-variable", message, node.span, hint=f"set it, or write ${{{name}:-default}}")
+            self.report.error("unset-variable", message, node.span, hint=hint)
         elif name not in self.warned:
             self.warned.add(name)
-            self.report.warning("unset-variable", f"{message}; it counts as empty", node.span)
+            self.report.warning("unset-variable", f"{message}; it counts as empty", node.span, hint=hint)
 
     def fail(self, node: Node, error: Refusal) -> None:
         self.report.diagnostics += error.diagnostics

@@ -8,7 +8,7 @@ import re
 from specs.node import Node
 from specs.read import Unreadable
 from specs.resolve.context import Context
-from specs.resolve.interpolate import Variables, missing_variable
+from specs.resolve.interpolate import Variables, bad_variable, missing_variable
 from specs.resolve.refusal import refusal
 from specs.resolve.template import Invalid, Missing, substitute
 
@@ -41,7 +41,7 @@ def project_name(
     try:
         text = substitute(node.value, variables.lookup) if context.interpolate else node.value
     except Invalid as error:
-        context.report.diagnostics += refusal(node, "bad-variable", str(error)).diagnostics
+        context.report.diagnostics += bad_variable(node, error).diagnostics
         return ""
     except Missing as error:
         context.report.diagnostics += missing_variable(node, error).diagnostics

@@ -11,6 +11,7 @@ from specs.node import Node, planted
 from specs.resolve.refusal import Refusal, refusal
 
 PORT = re.compile(r"[0-9]+")
+COMMAND_FORM = "close it, put it in single quotes, or write a list: [PROGRAM, ARGUMENT…]"
 PORT_FORM = "write [IP:][HOST:]CONTAINER[/PROTOCOL]"
 PROPAGATIONS = frozenset({"rprivate", "private", "rshared", "shared", "rslave", "slave"})
 
@@ -174,7 +175,7 @@ def split_command(node: Node) -> list[str]:
             in_dollar = not in_dollar
         elif char == "(" and not quote and not in_back:
             if in_dollar or not word.endswith("$"):
-                raise refusal(node, "bad-command", f"{node.value!r} has a ( that no $ stands before; put it in quotes")
+                raise refusal(node, "bad-command", f"{node.value!r} has a ( that no $ stands before", COMMAND_FORM)
             in_dollar = True
             word += char
             continue
@@ -191,5 +192,5 @@ def split_command(node: Node) -> list[str]:
     if started:
         words.append(word)
     if escaped or quote or in_back or in_dollar:
-        raise refusal(node, "bad-command", f"{node.value!r} has a quote or bracket that nothing closes")
+        raise refusal(node, "bad-command", f"{node.value!r} has a quote or bracket that nothing closes", COMMAND_FORM)
     return words

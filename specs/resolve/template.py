@@ -40,7 +40,8 @@ def replacement(found: str, whole: str, lookup: Lookup, unset: Callable[[str], N
         found, rest = found[: end + 1], found[end + 1 :]
     match = VARIABLE.match(found)
     if match is None or match["invalid"] is not None:
-        raise Invalid(f"{whole!r} is no valid template; write $$ for a $ that is meant as it stands")
+        fault = "is no ${NAME}" if closing_brace(whole) >= 0 else "nothing closes"
+        raise Invalid(f"{whole!r} has a ${{ that {fault}")
     if match["escaped"]:
         return "$"
     inner = match["named"] or match["braced"]

@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from specs.node import Node, Timestamp
+from specs.shapes.hints import hint_for
 
 NAMES: dict[type, str] = {
     str: "a string",
@@ -72,8 +73,10 @@ class Shape:
         return None if check is None else check(node)
 
     def mistyped(self, node: Node) -> Fault:
-        wanted = " or ".join(dict.fromkeys(NAMES[kind] for kind in self.checks if kind in NAMES))
-        return Fault(node, "wrong-type", f"must be {wanted}, not {NAMES.get(type(node.value), 'this')}")
+        kinds = [kind for kind in self.checks if kind in NAMES and not (kind is int and float in self.checks)]
+        wanted = " or ".join(NAMES[kind] for kind in kinds)
+        message = f"must be {wanted}, not {NAMES.get(type(node.value), 'this')}"
+        return Fault(node, "wrong-type", message, hint_for(node, self.checks.keys()))
 
 
 def integral(node: Node) -> list[Fault] | None:
@@ -210,7 +213,7 @@ def keyed(pattern: str, item: Shape, *, strict: bool = True) -> Shape:
         for name, child in node.value.items():
             if not (name if all_match else compiled(name)):
                 if strict:
-                    wrong = Fault(child, "bad-name", f"{name!r} is no name that Compose allows here", at_key=True)
+                    wrong = bad_name(child, name)
                     faults = add(faults, [wrong], name)
                 continue
             kind = type(child.value)
@@ -225,6 +228,11 @@ def keyed(pattern: str, item: Shape, *, strict: bool = True) -> Shape:
 
     schema: dict[str, Any] = {"type": "object", "patternProperties": {pattern: item.schema}}
     return Shape({dict: check}, schema | ({"additionalProperties": False} if strict else {}))
+
+
+def bad_name(child: Node, name: str) -> Fault:
+    hint = "names are made of letters, digits, dots, _ and -"
+    return Fault(child, "bad-name", f"{name!r} is no name that Compose allows here", hint, at_key=True)
 
 
 def fields(
@@ -250,6 +258,8 @@ def fields(
                 found = None if inner is None else inner(child)
             if found:
                 faults = add(faults, found, name)
+        if faults and needed and node.key is None and tables.keys().isdisjoint(node.value):
+            return [not_text(node)]
         for name in needed:
             if name not in node.value:
                 faults = add(faults, [missing_key(node, name)], None)
@@ -263,6 +273,12 @@ def fields(
     if extensions:
         schema["patternProperties"] = {"^x-": {}}
     return Shape({dict: check}, schema)
+
+
+def not_text(node: Node) -> Fault:
+    """An item of a list that became a mapping because of its colon."""
+    hint = 'text with a colon at its end, or with ": " in it, needs quotes'
+    return Fault(node, "wrong-type", f"has no key that Compose knows here: {', '.join(node.value)}", hint)
 
 
 def missing_key(node: Node, name: str) -> Fault:

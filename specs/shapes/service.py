@@ -119,7 +119,9 @@ SERVICE = fields(
         "cgroup_parent": STRING,
         "command": COMMAND,
         "configs": FILE_REFERENCES,
-        "container_name": matching("[a-zA-Z0-9][a-zA-Z0-9_.-]+", "a container name"),
+        "container_name": matching(
+            "[a-zA-Z0-9][a-zA-Z0-9_.-]+", "a container name: letters, digits, _ . and -, at least two of them"
+        ),
         "cpu_count": either(STRING, between(0)),
         "cpu_percent": either(STRING, between(0, 100)),
         "cpu_shares": AMOUNT,
@@ -178,7 +180,8 @@ SERVICE = fields(
         "privileged": FLAG,
         "profiles": LIST_OF_STRINGS,
         "pull_policy": matching(
-            "always|never|build|if_not_present|missing|refresh|daily|weekly|every_([0-9]+[wdhms])+", "a pull policy"
+            "always|never|build|if_not_present|missing|refresh|daily|weekly|every_([0-9]+[wdhms])+",
+            "a pull policy: always, missing, never, build, daily, weekly, every_<duration>",
         ),
         "pull_refresh_after": STRING,
         "read_only": FLAG,
