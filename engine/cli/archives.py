@@ -77,6 +77,8 @@ def extract(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path, *, keep
     root = target.resolve()
     if ".." in PurePosixPath(member.name).parts or not parent.is_relative_to(root):
         raise InvalidArgument(f'the container\'s tar has an entry that would leave {target}: "{member.name}"')
+    if place.is_char_device() or place.is_block_device():
+        raise InvalidArgument(f"{place} is a device: it is not replaced by a file; - writes the tar to stdout")
     if place.is_symlink() or (place.exists() and not place.is_dir() and not member.isdir()):
         place.unlink()
     if not keep_owner:

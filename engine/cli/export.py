@@ -15,6 +15,7 @@ from engine.cli.connection import connected
 from engine.cli.members import container_of, named_project
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
 from engine.cli.output import write
+from engine.kit.files import is_special
 
 
 @with_options(ProjectOptions, EngineOptions)
@@ -34,8 +35,12 @@ def export(
         async with connected(engine) as client:
             container = await container_of(client, named.name, service, index, all=True)
             with ExitStack() as stack:
-                partial = None if output is None else output.with_name(f".{output.name}.{os.getpid()}")
-                file = sys.stdout.buffer if partial is None else stack.enter_context(partial.open("xb"))
+                whole = output is None or is_special(output)
+                partial = None if output is None or whole else output.with_name(f".{output.name}.{os.getpid()}")
+                file = sys.stdout.buffer
+                if output is not None:
+                    place = output if partial is None else partial
+                    file = stack.enter_context(place.open("wb" if partial is None else "xb"))
                 try:
                     async with client.containers.export(container["Id"]) as pieces:
                         async for piece in pieces:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import os
@@ -18,6 +19,9 @@ from engine.cli.exitcodes import DONE, ERROR, INTERRUPTED, USAGE
 from engine.cli.options import ENGINE_FLAGS, PROJECT_FLAGS
 from engine.cli.output import ReaderGone
 from specs.source import SpecInvalid
+
+# What a disk or its quota says to a write: it has no file's name, and is no fault of ours.
+UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
 # typer vendors click from 0.26 on and depends on it before; the base of its own BadParameter is UsageError in both.
 UsageError: Any = typer.BadParameter.__bases__[0]
@@ -205,7 +209,7 @@ def explain(error: BaseException) -> int:
         return INTERRUPTED
     if any(isinstance(leaf, BrokenPipeError | ReaderGone) for leaf in leaves):
         # The reader of our output went away (`rorqual ps | head`): nothing is wrong, and nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget_stdout()
         return 0
     for leaf in leaves:
         if isinstance(leaf, SpecInvalid):
@@ -217,6 +221,8 @@ def explain(error: BaseException) -> int:
             print(f"rorqual: {leaf.message}", file=sys.stderr)
         elif isinstance(leaf, OSError) and leaf.filename is not None:
             print(f"rorqual: {leaf.filename}: {leaf.strerror}", file=sys.stderr)
+        elif isinstance(leaf, OSError) and leaf.errno in UNWRITABLE:
+            print(f"rorqual: could not write all of the output: {leaf.strerror}", file=sys.stderr)
         else:
             raise error
     return ERROR
@@ -228,12 +234,21 @@ def leaves_of(error: BaseException) -> list[BaseException]:
     return [error]
 
 
+def forget_stdout() -> None:
+    """What is still buffered goes nowhere: Python would try it once more as it ends, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main() -> NoReturn:
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget_stdout()
+    except OSError as error:
+        # said once: a command that met the full disk itself has already told of it
+        code = code or explain(error)
+        forget_stdout()
     sys.exit(code)
 
 

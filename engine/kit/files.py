@@ -10,7 +10,11 @@ def atomic_write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Replace `path` by `content`; after a crash the old file or the new one is there, never a part.
 
     The folder must exist. A symbolic link at `path` is followed: the file that it names is replaced.
+    A device or a pipe (`/dev/null`, `/dev/stdout`) is written into, never replaced.
     """
+    if is_special(path):
+        path.write_bytes(content)
+        return
     target = path.resolve()
     name = f"{target.parent}/.{target.name}.{os.urandom(6).hex()}"
     handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -25,6 +29,11 @@ def atomic_write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         Path(name).unlink(missing_ok=True)
         raise
     sync_folder(target.parent)
+
+
+def is_special(path: Path) -> bool:
+    """Whether something is there that is no file of its own: a rename over it would take it from everyone else."""
+    return path.exists() and not path.is_file()
 
 
 def sync_folder(folder: Path) -> None:

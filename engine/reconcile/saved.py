@@ -7,13 +7,13 @@ same host gives the same plan, and a host that has moved gives another. It can h
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.api.errors import InvalidArgument
+from engine.kit.files import atomic_write
 from engine.plan.options import PlanOptions
 from engine.plan.render.document import plan_document
 from engine.plan.steps import Plan
@@ -48,12 +48,7 @@ def write_plan(path: Path, project: Project, options: PlanOptions, plan: Plan) -
         "options": {k: plain(v) for k, v in options._asdict().items() if k not in READ_AGAIN},
         "plan": plan_document(plan),
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        json.dump(body, file, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    atomic_write(path, json.dumps(body, ensure_ascii=False).encode(), mode=0o600)
 
 
 def plain(value: Any) -> Any:
