@@ -121,6 +121,9 @@ def begin(command: Sequence[str], folder: Path, process: Process, *, stdin: bool
 
 
 def begin_piped(command: Sequence[str], folder: Path, arguments: Sequence[str], *, stdin: bool) -> Execution:
+    """Without `stdin` the process reads from a pipe that has ended, never from /dev/null: crun gives the streams to the
+    process' user, and would give away the host's device.
+    """
     ours: list[int] = []
     theirs: list[int] = []
     try:
@@ -128,11 +131,10 @@ def begin_piped(command: Sequence[str], folder: Path, arguments: Sequence[str], 
             reading, writing = os.pipe()
             ours.append(reading)
             theirs.append(writing)
-        if stdin:
-            reading, writing = os.pipe()
-            ours.append(writing)
-            theirs.append(reading)
-        keeper = call(command, theirs[2] if stdin else subprocess.DEVNULL, theirs[0], theirs[1])
+        reading, writing = os.pipe()
+        theirs.append(reading)
+        (ours if stdin else theirs).append(writing)
+        keeper = call(command, reading, theirs[0], theirs[1])
     except BaseException:
         close_all(ours)
         raise

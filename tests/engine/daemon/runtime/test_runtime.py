@@ -203,6 +203,19 @@ async def test_execs_have_streams_codes_and_terminals(runtime: ConmonRuntime, im
     assert caught.value.code == 127
 
 
+async def test_an_exec_without_input_is_not_handed_the_hosts_null_device(
+    runtime: ConmonRuntime, image: Path, folder: Path
+) -> None:
+    """crun makes a process' streams its user's: with /dev/null for input, the host's own device changed its owner."""
+    await run(runtime, launch(image, folder, "sleep", "1000"))
+    with anyio.fail_after(30):
+        execution = await runtime.exec(ID, "e1", spec_of("readlink", "/proc/self/fd/0")["process"], stdin=False)
+        seen = {execution.readers[h]: frame.data for h in execution.readers if (frame := await execution.read(h))}
+        assert await execution.wait() == 0
+    execution.close()
+    assert seen[Stream.STDOUT].startswith(b"pipe:")
+
+
 async def test_an_execs_terminal_can_be_resized(runtime: ConmonRuntime, image: Path, folder: Path) -> None:
     await run(runtime, launch(image, folder, "sleep", "1000"))
     process = spec_of("sh", "-c", "read x; stty size; exit 3", terminal=True)["process"]
