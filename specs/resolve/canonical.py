@@ -21,10 +21,6 @@ def canonical(root: Node, report: Report, losses: Losses) -> None:
             if type(service.value) is dict:
                 expand(name, service, report, losses)
                 omit_empty(service)
-            elif service.value is not None:
-                report.diagnostics += refusal(service, "wrong-type", f"{name} must be a mapping").diagnostics
-                del services.value[name]
-                losses.add("services", name)
     for kind in ("volumes", "networks", "secrets", "configs"):
         section = sections.get(kind)
         if section is not None and type(section.value) is dict:
@@ -154,8 +150,7 @@ def name_alone(item: Node) -> tuple[str, Node]:
 
 def depends_on(node: Node) -> Node:
     if type(node.value) is list:
-        started = {"condition": "service_started", "required": True}
-        return node.at({item.value: planted(started, item) for item in node.value})
+        return mapped(node, dependency_alone)
     if type(node.value) is not dict:
         raise wrong(node, "depends_on")
     for dependency in node.value.values():
@@ -163,6 +158,13 @@ def depends_on(node: Node) -> Node:
             raise wrong(dependency, "dependency")
         dependency.value.setdefault("required", dependency.at(True))
     return node
+
+
+STARTED = {"condition": "service_started", "required": True}
+
+
+def dependency_alone(item: Node) -> tuple[str, Node]:
+    return name_alone(item)[0], planted(STARTED, item)
 
 
 def env_files(node: Node) -> Node:
@@ -204,6 +206,8 @@ def mounts(node: Node) -> Node:
 
 
 def mount(item: Node) -> Node:
+    if type(item.value) is list:
+        raise wrong(item, "mount")
     if type(item.value) is not str:
         return item
     long = parse_mount(item)

@@ -40,6 +40,9 @@ def attach_default_network(root: Node, services: dict[str, Node]) -> None:
 def name_resource(resource: Node, key: str, project: str) -> None:
     if resource.value is None:
         resource.value = {}
+    if type(resource.value) is not dict:
+        # Compose's schema lets anything pass under a name that it does not like; typing does not
+        return
     given = resource.value.get("name")
     if given is None or given.value is None:
         external = resource.value.get("external")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from specs.node import Node
 from specs.resolve.defaults import items
@@ -51,15 +51,12 @@ class Paths:
     def project(self, root: Node) -> None:
         """Every path below the root. Raises one Refusal for all mounts that lack one."""
         for kind in ("configs", "secrets"):
-            section = root.get(kind)
-            for resource in section.value.values() if section is not None else ():
+            for resource in entries(root.get(kind)):
                 change(resource.get("file"), self.maybe_unix)
-        volumes = root.get("volumes")
-        for volume in volumes.value.values() if volumes is not None else ():
+        for volume in entries(root.get("volumes")):
             self.driver_options(volume)
-        services = root.get("services")
-        present = services.value.values() if services is not None and type(services.value) is dict else ()
-        each_of([service for service in present if type(service.value) is dict], self.service)
+        services = entries(root.get("services"))
+        each_of([service for service in services if type(service.value) is dict], self.service)
 
     def service(self, service: Node) -> None:
         build = service.value.get("build")
@@ -100,6 +97,11 @@ class Paths:
         kind = options.get("o")
         if kind is not None and kind.value == "bind":
             change(options.get("device"), self.maybe_unix)
+
+
+def entries(section: Node | None) -> Collection[Node]:
+    """Those of a mapping: of an extended file only the wanted service must fit the schema, whatever else is there."""
+    return section.value.values() if section is not None and type(section.value) is dict else ()
 
 
 def change(node: Node | None, by: Callable[[str], str]) -> None:

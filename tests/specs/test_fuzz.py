@@ -6,7 +6,7 @@ import copy
 import json
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -99,23 +99,58 @@ def mutate(text: bytearray, pool: list[bytes], chance: random.Random) -> None:
             text[at:end] = other[: chance.randrange(200)]
 
 
+def faulty_projects(count: int) -> Iterator[dict[str, bytes]]:
+    """Three files each with many faults, of which the first includes the second and extends from the third."""
+    chance = random.Random(SEED)
+    trees = [tree for text in seeds() if isinstance(tree := parsed(text), dict)]
+    for _ in range(count):
+        files = [copy.deepcopy(chance.choice(trees)) for _ in range(3)]
+        for tree in files:
+            for _ in range(chance.choice((1, 4, 10, 20))):
+                mutate_tree(tree, chance)
+        first, _, third = files
+        first["include"] = ["1.yaml"]
+        services, bases = first.get("services"), third.get("services")
+        for service in services.values() if isinstance(services, dict) else ():
+            if isinstance(service, dict) and isinstance(bases, dict) and bases:
+                service["extends"] = {"file": "2.yaml", "service": chance.choice(list(bases))}
+        names = ("compose.yaml", "1.yaml", "2.yaml")
+        yield {name: dump(tree).encode("utf-8", "replace") for name, tree in zip(names, files, strict=True)}
+
+
 def test_a_thousand_mutated_files_are_accepted_or_refused_with_a_word(tmp_path: Path) -> None:
+    refused = [a for a in answers_to(tmp_path, ({"compose.yaml": text} for text in mutants(RUNS))) if "refused" in a]
+    assert RUNS // 5 < len(refused) < RUNS
+
+
+def test_projects_of_several_files_full_of_faults_are_refused_with_each_fault_once(tmp_path: Path) -> None:
+    answers = answers_to(tmp_path, faulty_projects(RUNS // 3))
+    many = 0
+    for answer in answers:
+        messages = answer.get("messages", [])
+        many += len(messages) > 4
+        assert len(messages) == len(set(messages)), answer
+    assert many > RUNS // 6
+
+
+def answers_to(folder: Path, projects: Iterable[dict[str, bytes]]) -> list[dict[str, Any]]:
+    """What comes of each project, in workers with limits. Fails where anything escapes, or nothing is said."""
     folders = []
-    for number, text in enumerate(mutants(RUNS)):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        (folder / "compose.yaml").write_bytes(text)
-        folders.append(folder)
+    for number, files in enumerate(projects):
+        home = folder / str(number)
+        home.mkdir()
+        for name, text in files.items():
+            (home / name).write_bytes(text)
+        folders.append(home)
     workers = os.cpu_count() or 2
     with ThreadPoolExecutor(workers) as threads:
         shares = [folders[start::workers] for start in range(workers)]
         answers = [answer for share in threads.map(outcomes, shares) for answer in share]
-    assert len(answers) == RUNS
+    assert len(answers) == len(folders)
     broke = {answer["broke"] for answer in answers if "broke" in answer}
     assert broke == set()
-    refused = [answer for answer in answers if "refused" in answer]
-    assert all(answer["refused"] for answer in refused)
-    assert RUNS // 5 < len(refused) < RUNS
+    assert all(answer["refused"] for answer in answers if "refused" in answer)
+    return answers
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)

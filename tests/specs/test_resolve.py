@@ -309,3 +309,12 @@ def test_a_project_prints_the_json_that_it_was_made_of(tmp_path: Path) -> None:
     assert loaded.project is not None
     assert loaded.values is not None
     assert project_json(loaded.project) == json_values(loaded.values)
+
+
+@pytest.mark.parametrize("more", ["volumes: text", "secrets: true", "services: {b: {image: y}, c: 5}"])
+def test_of_an_extended_file_only_the_wanted_service_must_make_sense(more: str, tmp_path: Path) -> None:
+    base = more if more.startswith("services") else f"services: {{b: {{image: y}}}}\n{more}"
+    text = "services: {a: {extends: {file: base.yaml, service: b}}}\n"
+    loaded = run(tmp_path, {"compose.yaml": text, "base.yaml": base})
+    assert loaded.values is not None, list(map(str, loaded.report))
+    assert loaded.values["services"]["a"]["image"] == "y"
