@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.client.target import refusal
-from tests.engines import needs, short_folder
+from tests.engines import RunningEngine, answers, needs, short_folder
 from tests.house.modules import ROOT
 
 pytestmark = pytest.mark.root
@@ -43,8 +42,10 @@ def start(place: Path, *more: str, socket: str = "s") -> subprocess.Popen[str]:
 
 
 def await_socket(process: subprocess.Popen[str], socket: Path) -> None:
+    """Until the daemon answers: its socket takes connections earlier, and a killed one leaves daemon.json behind."""
     deadline = time.monotonic() + 30
-    while refusal(str(socket)) is not None or not (socket.parent / "run/daemon.json").exists():
+    engine = RunningEngine("rorqual", socket, process.pid)
+    while not answers(engine) or not (socket.parent / "run/daemon.json").exists():
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -86,7 +87,7 @@ def test_a_command_that_finds_no_engine_starts_one_and_others_use_it(place: Path
     """Two at once start one; it is there for the next command, and goes when it is told to."""
     commands = """
     unset DOCKER_HOST DOCKER_CONTEXT RORQUAL_HOST CONTAINER_HOST
-    "$@" ls & "$@" ls; wait
+    "$@" ls >/run/one & "$@" ls >/run/two; wait; cat /run/one /run/two
     ls /run/rorqual/*/daemon.json | wc -l
     "$@" ls && "$@" daemon stop
     """
