@@ -65,7 +65,7 @@ class Convergence:
             now=time.time(),
             contents=read_contents(self.project, self.sealer),
             profiles=read_profiles(self.project),
-            image_keys=self.image_keys(),
+            image_keys={} if options.images_settled else self.image_keys(),
             seal=self.sealer.seal,
         )
 

@@ -8,8 +8,7 @@ import anyio
 import typer
 
 from engine.cli.connection import connected
-from engine.cli.converge import convergence
-from engine.cli.labelled import labelled_convergence
+from engine.cli.labelled import found
 from engine.cli.lifecycle import Grace
 from engine.cli.members import name_alone
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
@@ -40,11 +39,7 @@ def down(
 
     async def run() -> int:
         async with connected(engine, announce=True) as client:
-            if loaded is None:
-                work, observed = await labelled_convergence(client, name or "", project, engine)
-            else:
-                work = convergence(client, loaded, project, engine)
-                observed = await work.observe()
+            work, observed = await found(client, loaded, name or "", project, engine)
             known = {*work.project.services, *work.project.disabled_services, *(c.service for c in observed.containers)}
             if unknown := [key for key in services or () if key not in known]:
                 typer.echo(f"rorqual: no such service: {', '.join(unknown)}", err=True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from engine.cli.converge import Convergence, no_spans
+from engine.cli.converge import Convergence, convergence, no_spans
 from engine.cli.options import EngineOptions, ProjectOptions
 from engine.client.session import Engine
-from engine.plan.lower.naming import COMPOSE
+from engine.plan.lower.naming import DEPENDS_ON
 from engine.plan.observed import Observed
 from engine.reconcile.observe import observe
+from specs.load import Loaded
 from specs.models import Dependency, Project, Service
-
-DEPENDS_ON = f"{COMPOSE}depends_on"
 
 
 def labelled_project(name: str, observed: Observed) -> Project:
@@ -32,6 +31,16 @@ def dependencies(text: str) -> dict[str, Dependency]:
         if name:
             found[name] = Dependency(condition=condition or "service_started", restart=restart == "true")
     return found
+
+
+async def found(
+    client: Engine, loaded: Loaded | None, name: str, options: ProjectOptions, engine: EngineOptions
+) -> tuple[Convergence, Observed]:
+    """What stands, and its convergence: of the loaded project, or where no file is at hand of the one called `name`."""
+    if loaded is None:
+        return await labelled_convergence(client, name, options, engine)
+    work = convergence(client, loaded, options, engine)
+    return work, await work.observe()
 
 
 async def labelled_convergence(

@@ -9,8 +9,7 @@ import anyio
 import typer
 
 from engine.cli.connection import connected
-from engine.cli.converge import convergence
-from engine.cli.labelled import labelled_convergence
+from engine.cli.labelled import found
 from engine.cli.members import name_alone
 from engine.cli.options import EngineOptions, ProjectOptions
 from engine.cli.project import load_project
@@ -39,11 +38,7 @@ def run_verb(
 
     async def run() -> int:
         async with connected(engine, announce=True) as client:
-            if loaded is None:
-                work, observed = await labelled_convergence(client, name or "", project, engine)
-            else:
-                work = convergence(client, loaded, project, engine)
-                observed = await work.observe()
+            work, observed = await found(client, loaded, name or "", project, engine)
             life = Lifecycle(work.project, observed, tuple(services or ()))
             missing = [key for key in life.keys if not life.containers(key)]
             if must_exist and missing and (services or len(missing) == len(life.keys)):

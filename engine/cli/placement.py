@@ -9,23 +9,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from engine.api.errors import EngineError, InvalidArgument
-from engine.client.session import Engine, EngineReader, open_client
+from engine.client.session import EngineReader, open_client
 from engine.client.target import Target, reachable_targets
 from engine.kit.files import atomic_write
 from engine.plan.lower.naming import PROJECT
 from engine.reconcile.contents import state_directory
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """The engine that a project was last converged on."""
-
-    engine_id: str
-    address: str
 
 
 async def detected_target(found: Target, project: str, environment: Mapping[str, str], *, writing: bool) -> Target:
@@ -42,44 +33,51 @@ async def detected_target(found: Target, project: str, environment: Mapping[str,
         places = " and ".join(target.address for target in holders)
         raise InvalidArgument(f"project {project} has objects on {places}: say which engine you mean with -H")
     chosen = holders[0] if holders else found
-    if writing and home is not None and chosen.address != home.address:
+    if writing and home is not None and chosen.address != home:
         raise InvalidArgument(
-            f"project {project} was last converged on {home.address}, but this run would use {chosen.address} "
+            f"project {project} was last converged on {home}, but this run would use {chosen.address} "
             f"({chosen.chosen_by}): say which engine you mean with -H"
         )
     return chosen
 
 
 async def holds(target: Target, project: str, environment: Mapping[str, str]) -> bool:
-    """Whether the engine has a container, network or volume with the project's label."""
-    filters = {"label": [f"{PROJECT}={project}"]}
+    """Whether an engine that isn't connected yet has anything of the project; one that fails has nothing."""
     try:
         async with open_client(target, environment) as engine:
-            return bool(
-                await engine.containers.list(all=True, filters=filters)
-                or await engine.networks.list(filters=filters)
-                or await engine.volumes.list(filters=filters)
-            )
+            return await has_objects(engine, project)
     except EngineError:
         return False
 
 
-async def remember(engine: Engine | EngineReader, project: str, environment: Mapping[str, str]) -> None:
-    """Record where the project is, or forget it where nothing of it is left."""
+async def has_objects(engine: EngineReader, project: str) -> bool:
+    """Whether the engine has a container, network or volume with the project's label."""
+    filters = {"label": [f"{PROJECT}={project}"]}
+    return bool(
+        await engine.containers.list(all=True, filters=filters)
+        or await engine.networks.list(filters=filters)
+        or await engine.volumes.list(filters=filters)
+    )
+
+
+async def remember(engine: EngineReader, project: str, environment: Mapping[str, str]) -> None:
+    """Record where the project is, or forget it where nothing is left; an engine that went away changes nothing."""
     path = home_file(project, environment)
-    if not await holds(engine.target, project, environment):
-        path.unlink(missing_ok=True)
-        return
-    home = Home((await engine.capabilities()).engine_id, engine.target.address)
-    if read_home(project, environment) != home:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        atomic_write(path, json.dumps({"engine_id": home.engine_id, "address": home.address}).encode(), mode=0o600)
-
-
-def read_home(project: str, environment: Mapping[str, str]) -> Home | None:
     try:
-        body = json.loads(home_file(project, environment).read_bytes())
-        return Home(str(body["engine_id"]), str(body["address"]))
+        holds_any = await has_objects(engine, project)
+    except EngineError:
+        return
+    if not holds_any:
+        path.unlink(missing_ok=True)
+    elif read_home(project, environment) != engine.target.address:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        atomic_write(path, json.dumps({"address": engine.target.address}).encode(), mode=0o600)
+
+
+def read_home(project: str, environment: Mapping[str, str]) -> str | None:
+    """The address of the engine that the project was last converged on."""
+    try:
+        return str(json.loads(home_file(project, environment).read_bytes())["address"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from engine.graph.address import Address, Kind
 from engine.graph.build import image_of
 from engine.plan.draft import Draft
-from engine.plan.lower.containers import hook
-from engine.plan.lower.naming import COMPOSE, PROJECT, Naming
+from engine.plan.lower.containers import grace_seconds, hook
+from engine.plan.lower.naming import COMPOSE, DEPENDS_ON, PROJECT, Naming
 from engine.plan.observed import LiveContainer, Observed
 from engine.plan.order import in_order
 from engine.plan.steps import Plan, RemoveContainer, RemoveImage, RemoveNetwork, RemoveVolume, RunHook
 from specs.models import Project
-from specs.units import seconds
-
-DEPENDS_ON = f"{COMPOSE}depends_on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +73,7 @@ def plan_container(
     service = project.services.get(container.service) if project else None
     grace = options.stop_seconds
     if service is not None:
-        if grace is None and service.stop_grace_period:
-            grace = seconds(service.stop_grace_period)
+        grace = grace_seconds(service, grace)
         if container.state == "running" and not container.oneoff:
             for model in service.pre_stop or ():
                 draft.add(address, RunHook(container.id, hook(model)), "pre_stop hook", needs=waits)

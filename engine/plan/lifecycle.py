@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from engine.graph.address import Address, Kind
 from engine.plan.draft import Draft
-from engine.plan.lower.containers import hook
+from engine.plan.lower.containers import grace_seconds, hook
 from engine.plan.observed import LiveContainer, Observed
 from engine.plan.order import needs_of, select
 from engine.plan.steps import (
+    CONDITIONS,
     Action,
     FieldChange,
     KillContainer,
@@ -25,9 +26,6 @@ from engine.plan.steps import (
     WaitFor,
 )
 from specs.models import Project
-from specs.units import seconds
-
-CONDITIONS = {"service_healthy": "healthy", "service_completed_successfully": "completed"}
 
 
 @dataclass(slots=True)
@@ -147,8 +145,7 @@ class Lifecycle:
         return [n for key in keys for live in self.containers(key) for n in self.draft.on(address_of(live))]
 
     def grace(self, key: str, asked: float | None) -> float | None:
-        period = self.project.services[key].stop_grace_period
-        return asked if asked is not None else seconds(period) if period else None
+        return grace_seconds(self.project.services[key], asked)
 
 
 def address_of(live: LiveContainer) -> Address:

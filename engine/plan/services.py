@@ -20,6 +20,7 @@ from engine.plan.observed import LiveContainer, Observed
 from engine.plan.options import PlanOptions
 from engine.plan.replicas import match_replicas
 from engine.plan.steps import (
+    CONDITIONS,
     ConnectNetwork,
     CreateContainer,
     DisconnectNetwork,
@@ -34,8 +35,6 @@ from engine.plan.steps import (
     WaitFor,
 )
 from specs.models import Dependency, Project
-
-CONDITIONS = {"service_healthy": "healthy", "service_completed_successfully": "completed"}
 
 
 @dataclass(slots=True)

@@ -151,6 +151,10 @@ class RunHook(NamedTuple):
     hook: Hook
 
 
+# The conditions of depends_on that are waited for; `service_started` is met by the start itself.
+CONDITIONS = {"service_healthy": "healthy", "service_completed_successfully": "completed"}
+
+
 class WaitFor(NamedTuple):
     """Wait until a container is `started`, `healthy` or has `completed`; `required` False lets a failure pass."""
 

@@ -18,8 +18,8 @@ from engine.plan.lower.limits import resources
 from engine.plan.lower.mounts import Mounts, lower_mounts
 from engine.plan.lower.naming import (
     APPLIED,
-    COMPOSE,
     CONFIG_HASH,
+    DEPENDS_ON,
     NUMBER,
     ONEOFF,
     SERVICE,
@@ -63,7 +63,6 @@ class Lowering:
         networks = endpoints(self.project, key, service, name, self.links(service))
         if networks:
             body["NetworkingConfig"] = {"EndpointsConfig": networks}
-        grace = service.stop_grace_period
         body = drop_unset(body)
         if service.entrypoint == []:
             # unlike an entrypoint that is left out, an empty one hides the image's
@@ -78,7 +77,7 @@ class Lowering:
             sensitive=frozenset(mounts.secret_targets),
             post_start=tuple(hook(h) for h in service.post_start or ()),
             pre_stop=tuple(hook(h) for h in service.pre_stop or ()),
-            stop_seconds=seconds(grace) if grace else None,
+            stop_seconds=grace_seconds(service),
             platform=service.platform or "",
             shares=tuple(shared_services(service)),
         )
@@ -102,9 +101,7 @@ class Lowering:
             SERVICE: key,
             NUMBER: str(number),
             ONEOFF: "False",
-            f"{COMPOSE}depends_on": ",".join(
-                sorted(f"{name}:{d.condition}:{str(bool(d.restart)).lower()}" for name, d in needs)
-            ),
+            DEPENDS_ON: ",".join(sorted(f"{name}:{d.condition}:{str(bool(d.restart)).lower()}" for name, d in needs)),
         }
         return desired._replace(labels=labels)
 
@@ -243,6 +240,13 @@ def process(service: Service) -> dict[str, Any]:
         "StopTimeout": round(seconds(service.stop_grace_period)) if service.stop_grace_period else None,
         "Healthcheck": healthcheck(service.healthcheck),
     }
+
+
+def grace_seconds(service: Service, asked: float | None = None) -> float | None:
+    """How long a stop may take: what the command asks for, else the spec's grace period, else None: the engine's."""
+    if asked is not None:
+        return asked
+    return seconds(service.stop_grace_period) if service.stop_grace_period else None
 
 
 def healthcheck(check: Healthcheck | None) -> dict[str, Any] | None:

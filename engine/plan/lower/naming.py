@@ -16,6 +16,7 @@ SERVICE = f"{COMPOSE}service"
 NUMBER = f"{COMPOSE}container-number"
 ONEOFF = f"{COMPOSE}oneoff"
 CONFIG_HASH = f"{COMPOSE}config-hash"
+DEPENDS_ON = f"{COMPOSE}depends_on"
 IMAGE = f"{COMPOSE}image"
 APPLIED = f"{OURS}applied"
 # On an image that a builder of ours made: the key of what it was made from.
