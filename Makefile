@@ -24,9 +24,9 @@ lint: venv
 unit: venv
 	$(BIN)/python -m pytest -q -n $(JOBS) -m "not root"
 
-# What needs root, a real kernel and real engines: each process has engines of its own; a file stays on one process.
+# What needs root, a real kernel and real engines: one at a time, they share the machine (its mounts, its load).
 root: venv
-	@if [ "$$(id -u)" = 0 ]; then $(BIN)/python -m pytest -q -n 2 --dist loadfile -m root; \
+	@if [ "$$(id -u)" = 0 ]; then $(BIN)/python -m pytest -q -m root; \
 	else echo "left out: the tests that need root (run 'sudo make test')"; fi
 
 bench: setup-test venv
