@@ -9,7 +9,7 @@ import anyio
 import typer
 
 from engine.cli.connection import connected
-from engine.cli.converge import Convergence, no_spans
+from engine.cli.converge import Convergence
 from engine.cli.exitcodes import DONE, ERROR, STALE
 from engine.cli.options import EngineOptions, with_options
 from engine.reconcile.saved import read_plan
@@ -25,7 +25,7 @@ def apply(
 
     async def run() -> int:
         async with connected(engine, announce=True) as client:
-            work = Convergence(client, saved.project, no_spans, engine, separator=saved.options.separator)
+            work = Convergence(client, saved.project, saved.options.separator, engine_options=engine)
             now = work.plan(saved.options, await work.observe())
             if not saved.is_still(now):
                 typer.echo(f"rorqual: {plan} is stale: the host or its files have changed since; plan again", err=True)

@@ -4,14 +4,11 @@ changes a project's containers.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import anyio
@@ -21,20 +18,13 @@ from engine.cli.connection import parallel_limit
 from engine.cli.exitcodes import ERROR, INTERRUPTED
 from engine.cli.options import EngineOptions, ProjectOptions
 from engine.client.session import Engine
-from engine.graph.address import Address, Kind
-from engine.plan.draft import Draft
-from engine.plan.lower.containers import shared_hash
-from engine.plan.lower.naming import Naming
-from engine.plan.make import make_plan
-from engine.plan.observed import Observed
 from engine.plan.options import PlanOptions
-from engine.plan.steps import BuildImage, Plan, PullImage, PushImage, ReplaceVolume, WaitFor
-from engine.reconcile.contents import Sealer, read_contents, read_profiles, read_sealer, state_directory
-from engine.reconcile.observe import observe
+from engine.plan.steps import Plan, ReplaceVolume
+from engine.reconcile.convergence import Convergence as Reconciling
+from engine.reconcile.convergence import image_steps
 from engine.reconcile.outcome import Report
 from specs.check.capabilities import check_capabilities
 from specs.load import Loaded
-from specs.models import Project
 from specs.source import Report as Diagnostics
 from specs.source import Span, SpecInvalid
 
@@ -42,46 +32,18 @@ if TYPE_CHECKING:
     from engine.builders.build import BuildOptions
 
 
+def no_spans(*path: str) -> Span | None:
+    """For a project that no file of this run describes."""
+    return None
+
+
 @dataclass
-class Convergence:
-    """One project on one engine, under way. `quiet` are words of steps whose own output isn't shown."""
+class Convergence(Reconciling):
+    """As reconcile has it, with words for the user. `quiet` are words of steps whose own output isn't shown."""
 
-    engine: Engine
-    project: Project
-    span_of: Callable[..., Span | None]
-    engine_options: EngineOptions
+    span_of: Callable[..., Span | None] = no_spans
+    engine_options: EngineOptions = field(default_factory=EngineOptions)
     quiet: frozenset[str] = frozenset()
-    separator: str = "-"
-    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
-
-    @cached_property
-    def sealer(self) -> Sealer:
-        return read_sealer(state_directory(self.environment))
-
-    def completed(self, options: PlanOptions) -> PlanOptions:
-        """The options with what this machine adds to them: time, contents, seal, names."""
-        return options._replace(
-            separator=self.separator,
-            now=time.time(),
-            contents=read_contents(self.project, self.sealer),
-            profiles=read_profiles(self.project),
-            image_keys={} if options.images_settled else self.image_keys(),
-            seal=self.sealer.seal,
-        )
-
-    def image_keys(self) -> Mapping[str, str]:
-        if not self.project.images:
-            return {}
-        # late: only a project with images of its own needs the builders to plan
-        from engine.reconcile.images import image_keys
-
-        return image_keys(self.project, Naming(self.project.name, self.separator))
-
-    async def observe(self) -> Observed:
-        return await observe(self.engine.reader, self.project.name, self.project, self.separator)
-
-    def plan(self, options: PlanOptions, observed: Observed) -> Plan:
-        return make_plan(self.project, observed, self.completed(options))
 
     async def converge(self, options: PlanOptions, build: BuildOptions | None = None, *, yes: bool = False) -> Report:
         """Plan and apply. Where containers stand already, images are pulled and built first, and the rest is planned
@@ -90,9 +52,9 @@ class Convergence:
         observed = await self.observe()
         plan = self.plan(options, observed)
         consent(plan, yes=yes)
-        images = tuple(s for s in plan.steps if isinstance(s.action, PullImage | BuildImage | PushImage))
-        if images and observed.containers and not self.engine_options.dry_run:
-            report = await self.apply(plan._replace(steps=images), build)
+        images = image_steps(plan)
+        if not images.empty and observed.containers and not self.engine_options.dry_run:
+            report = await self.apply(images, build)
             if not report.ok:
                 return report
             plan = self.plan(options._replace(images_settled=True), await self.observe())
@@ -100,13 +62,7 @@ class Convergence:
 
     async def wait(self, keys: Iterable[str], timeout_seconds: float | None) -> Report:
         """Until every container of these services runs, is healthy where it is checked, or has done its work."""
-        draft, wanted, observed = Draft(), set(keys), await self.observe()
-        for container in observed.containers:
-            if container.service in wanted and not container.oneoff:
-                address = Address(Kind.SERVICE, container.service, container.number)
-                action = WaitFor(container.name, "settled", timeout_seconds=timeout_seconds)
-                draft.add(address, action, "--wait asks for it")
-        return await self.apply(Plan(self.project.name, observed.engine, tuple(draft.steps)))
+        return await self.apply(self.settling(keys, timeout_seconds, await self.observe(), "--wait asks for it"))
 
     async def apply(self, plan: Plan, build: BuildOptions | None = None) -> Report:
         """Carry the plan out, or with --dry-run only say it."""
@@ -132,27 +88,19 @@ class Convergence:
 
     async def carry_out(self, plan: Plan, stopping: anyio.Event, build: BuildOptions | None = None) -> Report:
         """Apply it, its progress and failures shown; nothing new starts once `stopping` is set."""
-        # late: a plan that is empty needs none of these, and they take a fifth of a second
-        from engine.builders.build import BuildOptions
+        # late: a plan that is empty has no progress to show
         from engine.cli.render.progress import make_progress
         from engine.cli.render.report import render_failures
-        from engine.reconcile.apply import apply
-        from engine.reconcile.effects import Effects
-        from engine.reconcile.images import image_maker
 
-        progress = make_progress(self.engine_options.progress, self.engine_options.ansi)
-        effects = Effects(
-            self.engine,
-            seal=self.sealer.seal,
-            make_image=image_maker(
-                self.engine, self.project, options=build or BuildOptions(), separator=self.separator
-            ),
-            say=lambda step, *line: None if step.word in self.quiet else progress.line(step, *line),
-            hash_shared=lambda key, ids: shared_hash(self.project, key, ids),
+        report = await self.run(
+            plan,
+            make_progress(self.engine_options.progress, self.engine_options.ansi),
+            limit=parallel_limit(self.engine_options),
             warn=lambda address, text: print(f"warning: {address}: {text}", file=sys.stderr),
+            stopping=stopping,
+            build=build,
+            quiet=self.quiet,
         )
-        limit = parallel_limit(self.engine_options)
-        report = await apply(plan, effects, progress, limit=limit, stopping=stopping)
         if not report.ok:
             print(render_failures(report, self.span_of), file=sys.stderr)
         return report
@@ -168,7 +116,14 @@ def convergence(
     """The convergence of a project that load_project returned, and so is valid."""
     assert loaded.project is not None
     separator = "_" if options.compatibility else "-"
-    return Convergence(engine, loaded.project, loaded.span_of, engine_options, quiet, separator)
+    return Convergence(
+        engine,
+        loaded.project,
+        separator,
+        span_of=loaded.span_of,
+        engine_options=engine_options,
+        quiet=quiet,
+    )
 
 
 async def honouring(
@@ -191,11 +146,6 @@ async def honouring(
 
         print(render_text(report), file=sys.stderr)
     return convergence(engine, loaded, options, engine_options, quiet)
-
-
-def no_spans(*path: str) -> Span | None:
-    """For a project that no file of this run describes."""
-    return None
 
 
 @asynccontextmanager

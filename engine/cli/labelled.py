@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.cli.converge import Convergence, convergence, no_spans
+from engine.cli.converge import Convergence, convergence
 from engine.cli.options import EngineOptions, ProjectOptions
 from engine.client.session import Engine
 from engine.plan.lower.naming import DEPENDS_ON
@@ -49,4 +49,4 @@ async def labelled_convergence(
     """The convergence of the project called `name`, and what stands of it."""
     observed = await observe(client.reader, name)
     separator = "_" if options.compatibility else "-"
-    return Convergence(client, labelled_project(name, observed), no_spans, engine, separator=separator), observed
+    return Convergence(client, labelled_project(name, observed), separator, engine_options=engine), observed
