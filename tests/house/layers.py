@@ -16,7 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     "engine.builders": {"engine.client", "engine.dockerfile", "engine.oci", "engine.kit"},
     "engine.graph": {"specs", "engine.dockerfile"},
     "engine.plan": {"specs", "engine.graph", "engine.api", "engine.oci"},
-    "engine.ledger": {"engine.plan", "engine.oci", "engine.kit"},
+    "engine.ledger": {"engine.plan", "engine.api", "engine.oci", "engine.kit"},
     "engine.reconcile": {
         "specs",
         "engine.graph",
