@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from engine.api.capabilities import Capabilities
 from engine.plan.desired import NOTHING
+
+
+class Ending(StrEnum):
+    """How a container that exited with 0 came to its end, as far as the engine remembers."""
+
+    ITSELF = "itself"
+    TOLD = "told"  # a signal went to it through the engine: docker stop, rorqual stop
+    BEFORE = "before"  # in an earlier life of the engine, whose end may have been its end
 
 
 class LiveContainer(NamedTuple):
@@ -50,7 +59,8 @@ class EngineIdentity(NamedTuple):
 class Observed(NamedTuple):
     """`images` maps a reference or id to its inspect, or to None where the engine doesn't have it.
 
-    `networks` and `volumes` hold the project's own and those that it names, by their names on the engine.
+    `networks` and `volumes` hold the project's own and those that it names, by their names on the engine; `endings`
+    tells of containers that exited with 0, by id, how that came about.
     """
 
     engine: EngineIdentity
@@ -59,6 +69,7 @@ class Observed(NamedTuple):
     networks: Mapping[str, Mapping[str, Any]] = NOTHING
     volumes: Mapping[str, Mapping[str, Any]] = NOTHING
     images: Mapping[str, Mapping[str, Any] | None] = NOTHING
+    endings: Mapping[str, Ending] = NOTHING
 
     def name_of(self, container: str) -> str:
         """The name of the project's container with this id; other ids and names stay as they are."""

@@ -14,9 +14,10 @@ from engine.plan.diff.endpoints import EndpointDiff, diff_endpoints
 from engine.plan.diff.fields import Fields, fields_of
 from engine.plan.diff.mounts import anonymous_volumes, mount_fields
 from engine.plan.draft import Draft
-from engine.plan.lower.containers import Lowering, restart_policy, shared_services
+from engine.plan.endings import has_done_its_work
+from engine.plan.lower.containers import Lowering, shared_services
 from engine.plan.objects import network_addresses, volume_addresses
-from engine.plan.observed import LiveContainer, Observed
+from engine.plan.observed import Ending, LiveContainer, Observed
 from engine.plan.options import PlanOptions
 from engine.plan.replicas import match_replicas
 from engine.plan.steps import (
@@ -154,20 +155,23 @@ class ServicePlanner:
                 self.plan_endpoint(key, address, live, endpoint)
         if not self.options.start:
             return
-        if needs_start(self.project, key, live) or key in self.options.rerun:
-            if not live.running:
-                self.start(key, desired, live)
+        ending = self.observed.endings.get(live.id, Ending.ITSELF)
+        done = has_done_its_work(self.project, key, live, ending) and key not in self.options.rerun
+        if not live.running and not done:
+            self.start(key, desired, live, ending)
         elif (owner := self.restarted_dependency(key)) and live.running:
             self.before_stop(address, live, desired)
             why = f"service {owner}, which it depends on with restart: true, is made anew"
             add(address, RestartContainer(live.id, self.stop_seconds(desired)), why, needs=self.needs(key))
             self.after_start(desired)
 
-    def start(self, key: str, desired: DesiredContainer, live: LiveContainer) -> None:
+    def start(self, key: str, desired: DesiredContainer, live: LiveContainer, ending: Ending) -> None:
         code = live.exit_code
         because = "--rerun asks for it" if key in self.options.rerun else f"it is {live.state}"
         if live.state == "exited" and code:
             because += f" with code {code}"
+        elif live.state == "exited" and because.startswith("it is"):
+            because = WHY_AGAIN[ending]
         change = FieldChange("state", live.state, "running")
         self.draft.add(desired.address, StartContainer(live.id), because, fields=[change], needs=self.needs(key))
         self.after_start(desired)
@@ -266,6 +270,14 @@ class ServicePlanner:
         ]
 
 
+# Why a container that exited with 0 is started again.
+WHY_AGAIN = {
+    Ending.TOLD: "it was stopped",
+    Ending.BEFORE: "it went down with the engine",
+    Ending.ITSELF: "it is exited, and is no one-shot",
+}
+
+
 def reason(changes: tuple[FieldChange, ...]) -> str:
     """`image changed`, `environment and ports changed`, `5 fields changed`."""
     words = list(dict.fromkeys(c.path.partition(".")[0] for c in changes))
@@ -278,23 +290,6 @@ def meets(container: LiveContainer, condition: str) -> bool:
     if condition == "healthy":
         return container.state == "running" and container.health == "healthy"
     return container.state == "exited" and container.exit_code == 0
-
-
-def needs_start(project: Project, key: str, live: LiveContainer) -> bool:
-    """A container that ended well, and that nothing tells to go on, has done its work (docs: one-shots)."""
-    if live.running:
-        return False
-    return not (live.state == "exited" and live.exit_code == 0 and is_job(project, key))
-
-
-def is_job(project: Project, key: str) -> bool:
-    """Whether ending with 0 is a good end: no restart policy, and nothing that only a server has."""
-    service = project.services[key]
-    policy = (restart_policy(service) or {}).get("Name")
-    if policy not in {None, "no", "on-failure"}:
-        return False
-    wanted = {d.condition for s in project.services.values() for n, d in (s.depends_on or {}).items() if n == key}
-    return not service.ports and service.healthcheck is None and "service_healthy" not in wanted
 
 
 def carry_volumes(desired: DesiredContainer, live: LiveContainer) -> DesiredContainer:

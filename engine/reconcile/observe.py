@@ -11,6 +11,7 @@ from engine.api.errors import NotFound
 from engine.client.session import EngineReader
 from engine.plan.lower.naming import NUMBER, ONEOFF, PROJECT, SERVICE, Naming
 from engine.plan.observed import EngineIdentity, LiveContainer, Observed
+from engine.reconcile.endings import read_endings
 from specs.models import Project
 
 # Inspects on the way at once: the engine answers them in parallel, and more connections gain nothing.
@@ -30,6 +31,7 @@ async def observe(engine: EngineReader, name: str, project: Project | None = Non
         tasks.start_soon(reader.read_images, references(project, separator) if project else ())
         tasks.start_soon(engine.capabilities)
     await reader.read_images({c.inspect.get("Image") or "" for c in reader.containers} - reader.images.keys())
+    endings = await read_endings(engine, reader.containers) if project else {}
     capabilities = await engine.capabilities()
     major, minor = engine.api_version
     return Observed(
@@ -39,6 +41,7 @@ async def observe(engine: EngineReader, name: str, project: Project | None = Non
         reader.networks,
         reader.volumes,
         reader.images,
+        endings,
     )
 
 
