@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import anyio
 
 from engine.api.errors import EngineError
-from engine.plan.steps import Plan, Step, WaitFor
+from engine.plan.steps import BuildImage, Plan, PullImage, PushImage, Step, WaitFor
 from engine.reconcile.outcome import Outcome, Progress, Report, Status
 
+LEAVABLE = (WaitFor, PullImage, BuildImage, PushImage)
 Effect = Callable[[Step], Awaitable[None]]
 
 
@@ -31,8 +33,11 @@ async def apply(
     """
     run = Run(plan, effect, progress, anyio.CapacityLimiter(limit), stopping or anyio.Event())
     async with anyio.create_task_group() as tasks:
-        for step in plan.steps:
-            tasks.start_soon(run.step, step)
+        tasks.start_soon(run.leave)
+        async with anyio.create_task_group() as steps:
+            for step in plan.steps:
+                steps.start_soon(run.step, step)
+        tasks.cancel_scope.cancel()
     return run.report
 
 
@@ -47,6 +52,7 @@ class Run:
         self.stopping = stopping
         self.ended = {step.id: anyio.Event() for step in plan.steps}
         self.good: set[int] = set()
+        self.leavable: set[anyio.CancelScope] = set()
 
     async def step(self, step: Step) -> None:
         for need in step.needs:
@@ -73,8 +79,29 @@ class Run:
         self.progress.started(step)
         begin = time.monotonic()
         try:
-            await self.effect(step)
+            async with self.cut_short(step) as cut:
+                await self.effect(step)
         except EngineError as error:
             evidence = error.evidence if isinstance(error, StepFailed) else ()
             return Outcome(step, Status.FAILED, error.message, evidence, time.monotonic() - begin)
+        if cut.cancelled_caught:
+            return Outcome(step, Status.SKIPPED, "interrupted", seconds=time.monotonic() - begin)
         return Outcome(step, Status.DONE, seconds=time.monotonic() - begin)
+
+    @asynccontextmanager
+    async def cut_short(self, step: Step) -> AsyncIterator[anyio.CancelScope]:
+        """Once `stopping` is set, leave what may take for ever and changes nothing by half; the rest is finished."""
+        with anyio.CancelScope() as scope:
+            if not isinstance(step.action, LEAVABLE):
+                yield scope
+                return
+            self.leavable.add(scope)
+            try:
+                yield scope
+            finally:
+                self.leavable.discard(scope)
+
+    async def leave(self) -> None:
+        await self.stopping.wait()
+        for scope in self.leavable:
+            scope.cancel()

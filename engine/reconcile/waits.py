@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from typing import Any, cast
 
 import anyio
@@ -13,6 +15,13 @@ from engine.reconcile.apply import StepFailed
 
 SHORTEST, LONGEST = 0.05, 0.5
 TAIL = 10
+# A container that was restarted so often since it was started (6 s of dockerd's growing pauses) won't come up.
+RESTARTS = 6
+# How long a container without a health check must stay up to count as running: what dies at its start is seen to die.
+STEADY_SECONDS = 0.3
+STEADY_AFTER_RESTART_SECONDS = 2.0
+# The conditions in the words of a message.
+LATE = {"settled": "up", "started": "running", "healthy": "healthy", "completed": "done"}
 
 
 async def wait_for(engine: EngineReader, action: WaitFor) -> None:
@@ -24,22 +33,33 @@ async def wait_for(engine: EngineReader, action: WaitFor) -> None:
         with anyio.fail_after(action.timeout_seconds):
             await settle(engine, action)
     except TimeoutError:
-        evidence = await last_words(engine, action.container)
-        text = f"{action.container} was not {action.condition} within {action.timeout_seconds:g} s"
-        raise StepFailed(text, evidence) from None
+        what = f"{action.container} was not {LATE[action.condition]} within {action.timeout_seconds:g} s"
+        raise StepFailed(what + await now_is(engine, action), await last_words(engine, action.container)) from None
     except StepFailed:
         if action.required:
             raise
 
 
+async def now_is(engine: EngineReader, action: WaitFor) -> str:
+    """`: it is restarting, the last time it exited with code 1`, for who has waited in vain."""
+    try:
+        inspect = cast(dict[str, Any], await engine.containers.inspect(action.container))
+    except EngineError:
+        return ""
+    state, count = inspect["State"], inspect.get("RestartCount")
+    text = f": it is {(state.get('Health') or {}).get('Status') if checked(state) else state.get('Status')}"
+    return f"{text}, was restarted {count} times, and the last time it {ended(state)}" if count else text
+
+
 async def settle(engine: EngineReader, action: WaitFor) -> None:
     pause = SHORTEST
+    looks = Looks(action)
     while True:
         try:
             inspect = cast(dict[str, Any], await engine.containers.inspect(action.container))
         except NotFound:
             raise StepFailed(f"{action.container} is gone") from None
-        verdict = judge(action, inspect["State"])
+        verdict = looks.judge(inspect, time.monotonic())
         if verdict is True:
             return
         if verdict:
@@ -48,28 +68,63 @@ async def settle(engine: EngineReader, action: WaitFor) -> None:
         pause = min(LONGEST, pause * 1.5)
 
 
+@dataclass(slots=True)
+class Looks:
+    """What several looks at one container tell that a single one doesn't: that it stays up, or restarts for ever."""
+
+    action: WaitFor
+    first_count: int | None = None
+    started_at: str = ""
+    seen_at: float = 0.0
+
+    def judge(self, inspect: dict[str, Any], now: float) -> bool | str:
+        """As `judge`; `now` are seconds of a clock that never goes back."""
+        state, count = inspect["State"], int(inspect.get("RestartCount") or 0)
+        first = self.first_count = count if self.first_count is None else self.first_count
+        if state.get("StartedAt") != self.started_at:
+            self.started_at, self.seen_at = state.get("StartedAt") or "", now
+        verdict = judge(self.action, state)
+        if verdict is True and self.action.condition == "settled" and state["Status"] == "running":
+            verdict = checked(state) or now - self.seen_at >= (
+                STEADY_AFTER_RESTART_SECONDS if count else STEADY_SECONDS
+            )
+        loops = count >= RESTARTS and (state.get("Status") == "restarting" or count - first >= RESTARTS)
+        # with a timeout the user has said how long a service may take to find its feet
+        if verdict is False and loops and self.action.timeout_seconds is None:
+            return f"keeps restarting: {count} times by now, and the last time it {ended(state)}"
+        return verdict
+
+
+def ended(state: dict[str, Any]) -> str:
+    return f"exited with code {state.get('ExitCode')}" + (", out of memory" if state.get("OOMKilled") else "")
+
+
+def checked(state: dict[str, Any]) -> bool:
+    return (state.get("Health") or {}).get("Status") not in {None, "", "none"}
+
+
 def judge(action: WaitFor, state: dict[str, Any]) -> bool | str:
     """True: it holds. A text: it can't hold any more, and why. False: not yet."""
     status, code = state.get("Status"), state.get("ExitCode")
     if action.condition == "completed":
         if status not in {"exited", "dead"}:
             return False
-        return code == 0 or f"exited with code {code}"
-    health = (state.get("Health") or {}).get("Status")
+        return code == 0 or ended(state)
     if action.condition == "settled":
         # what a whole project is waited for: running, healthy where it is checked, or done with its work
         if status == "exited" and code == 0:
             return True
-        if health in {None, "", "none"}:
-            return status == "running" or (status in {"exited", "dead"} and f"exited with code {code}")
+        if not checked(state):
+            return status == "running" or (status in {"exited", "dead"} and ended(state))
     if status in {"exited", "dead"}:
-        return f"exited with code {code} before it was {action.condition}"
+        return f"{ended(state)} before it was {action.condition}"
     if action.condition == "started":
         return bool(status == "running")
     if status != "running":
         return False
-    if health in {None, "", "none"}:
+    if not checked(state):
         return "has no health check, so it can't become healthy: give the service or its image one"
+    health = state["Health"]["Status"]
     if health == "unhealthy":
         return "is unhealthy"
     return bool(health == "healthy")
