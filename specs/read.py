@@ -32,6 +32,7 @@ from specs.yaml_words import words_of
 MAX_BYTES = 32 << 20
 MAX_ALIASED = 500_000  # nodes, once aliases are unfolded: more than any file needs, less than a second's work
 MAX_DEPTH = 1000
+TOO_DEEP = "the file is nested too deeply"
 MAX_COLONS = 50
 PLAIN = frozenset({None, ""})
 BAD_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\/")
@@ -92,7 +93,7 @@ def read(text: bytes, name: str) -> Reading:
     except MarkedYAMLError as error:
         raise not_yaml(error, text, name) from None
     except RecursionError:
-        raise Unreadable("yaml-depth", "the file is nested too deeply", start) from None
+        raise Unreadable("yaml-depth", TOO_DEEP, start) from None
 
 
 def build(text: bytes, name: str) -> Reading:
@@ -138,6 +139,9 @@ def check_encoding(text: bytes, name: str) -> None:
 
 def not_yaml(error: MarkedYAMLError, text: bytes, name: str) -> Unreadable:
     mark = error.problem_mark
+    if error.problem == "exceeded maximum nesting depth":
+        # libyaml has a bound of its own since 0.2.6, which it may meet before ours
+        return Unreadable("yaml-depth", TOO_DEEP, mark_span(name, mark))
     lines = text.decode("utf-8", "replace").split("\n")
     line = lines[mark.line] if mark is not None and mark.line < len(lines) else ""
     column = 0 if mark is None else mark.column
@@ -214,7 +218,7 @@ class Builder:
         self.depth += 1
         self.flow += event.flow_style is True
         if self.depth > MAX_DEPTH:
-            raise Unreadable("yaml-depth", "the file is nested too deeply", mark_span(self.name, event.start_mark))
+            raise Unreadable("yaml-depth", TOO_DEEP, mark_span(self.name, event.start_mark))
         node = Node(None, event.start_mark)
         if event.anchor:
             self.anchors[event.anchor] = node
