@@ -18,10 +18,10 @@ from pathlib import Path
 
 import anyio
 
-from engine.builders.ignore import Ignore, parse
 from engine.builders.sources import DockerfileBuild
 from engine.builders.tar_stream import END_OF_ARCHIVE, file_chunks, header
 from engine.client.errors import InvalidArgument
+from engine.dockerfile.ignore import Ignore, parse
 
 DEFAULT_DOCKERFILE = "Dockerfile"
 IGNORE_FILE = ".dockerignore"

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import anyio
 
-from engine.builders.context import context_tar, is_remote, read_context
+from engine.builders.context import BuildContext, context_tar, is_remote, read_context
 from engine.builders.progress import Listener, OnLine
 from engine.builders.sources import DockerfileBuild
 from engine.client.errors import EngineError, NotImplementedByEngine, SystemFailure
 from engine.client.session import Engine
+from engine.dockerfile.rename import with_images_renamed
 
 # What only BuildKit can do and a build would be wrong without.
 NEEDS_BUILDKIT = {
-    "additional_contexts": "named contexts",
     "secrets": "build secrets",
     "ssh": "ssh keys",
     "privileged": "privileged mode",
     "entitlements": "entitlements",
 }
+IMAGE_CONTEXT = "docker-image://"
 # What only BuildKit can do and a build is the same image without.
 LEFT_OUT = ("cache_to", "no_cache_filter", "sbom", "provenance")
 
@@ -27,12 +29,24 @@ LEFT_OUT = ("cache_to", "no_cache_filter", "sbom", "provenance")
 def refuse_what_needs_buildkit(build: DockerfileBuild) -> None:
     """Raises NotImplementedByEngine naming each key of the build object that the classic builder has no way for."""
     keys = [f"build.{key} ({what})" for key, what in NEEDS_BUILDKIT.items() if getattr(build, key)]
+    others = [name for name in build.additional_contexts if name not in images_of(build)]
+    if others:
+        keys.append(f"build.additional_contexts ({', '.join(others)}: only images can be taken)")
     if len(build.platforms) > 1:
         keys.append("build.platforms (more than one)")
     if keys:
         raise NotImplementedByEngine(
             f"the engine's own builder can't honour {', '.join(keys)}: install the docker buildx plugin on this machine"
         )
+
+
+def images_of(build: DockerfileBuild) -> dict[str, str]:
+    """The named contexts that are images: a Dockerfile can name those itself, so every builder has them."""
+    return {
+        name: value.removeprefix(IMAGE_CONTEXT)
+        for name, value in build.additional_contexts.items()
+        if value.startswith(IMAGE_CONTEXT)
+    }
 
 
 def warnings_of(build: DockerfileBuild) -> tuple[str, ...]:
@@ -61,7 +75,9 @@ async def build_on_engine(
     remote = is_remote(build.context)
     if remote and build.dockerfile_inline is not None:
         raise NotImplementedByEngine("the engine's own builder takes no dockerfile_inline with a remote context")
-    context = None if remote else await anyio.to_thread.run_sync(read_context, build)
+    if remote and build.additional_contexts:
+        raise NotImplementedByEngine("the engine's own builder takes no additional_contexts with a remote context")
+    context = None if remote else await anyio.to_thread.run_sync(context_of, build)
     dockerfile = context.dockerfile if context else build.dockerfile
     image_id = ""
     async with engine.images.build(
@@ -101,6 +117,20 @@ async def build_on_engine(
     if not image_id:
         raise SystemFailure(listener.told("the engine ended the build without naming an image"))
     return image_id
+
+
+def context_of(build: DockerfileBuild) -> BuildContext:
+    """The context to send; where the Dockerfile takes named images, one that takes them by their references."""
+    context = read_context(build)
+    images = images_of(build)
+    if not images:
+        return context
+    path = context.folder / context.dockerfile
+    text = context.written.get(context.dockerfile) or path.read_bytes()
+    args = {name: value for name, value in build.args.items() if value is not None}
+    renamed = with_images_renamed(text.decode(errors="surrogateescape"), images, args)
+    written = {**context.written, context.dockerfile: renamed.encode(errors="surrogateescape")}
+    return replace(context, written=written)
 
 
 def registry_caches(sources: Sequence[str]) -> list[str]:

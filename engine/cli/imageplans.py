@@ -10,6 +10,7 @@ from typing import Any
 from engine.api.errors import InvalidArgument
 from engine.graph.address import Address, Kind
 from engine.graph.build import image_of
+from engine.graph.dockerfiles import images_below
 from engine.plan.draft import Draft
 from engine.plan.lower.naming import Naming
 from engine.plan.observed import Observed
@@ -72,6 +73,8 @@ class ImagePlan:
                 needs += self.build_service(value.removeprefix(SERVICE), path)
             elif value in self.project.images:
                 needs += self.build_entry(value, path)
+        for name in images_below(self.project, build):
+            needs += self.build_entry(name, path)
         return needs
 
     def push_service(self, key: str) -> None:

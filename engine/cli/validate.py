@@ -8,6 +8,7 @@ from typing import Annotated, cast
 
 import typer
 
+from engine.cli.dockerfiles import check_dockerfiles
 from engine.cli.exitcodes import CLEAN, FINDINGS, UNREADABLE
 from engine.cli.options import ProjectOptions, with_options
 from engine.cli.render.diagnostics import RENDERERS
@@ -63,6 +64,7 @@ def findings(options: ProjectOptions, strict_env: bool, runtime: str) -> Report:
     loaded = load(request_of(options, strict_env=strict_env))
     if loaded.root is not None and not loaded.report.failed:
         check_capabilities(loaded.root, cast(Runtime, runtime), loaded.report, strict=options.strict)
+        check_dockerfiles(loaded.values or {}, loaded.report)
     return loaded.report
 
 

@@ -18,11 +18,11 @@ import watchfiles
 from engine.api.containers import ContainerSummary
 from engine.api.errors import Conflict, EngineError, InvalidArgument, NotFound
 from engine.builders.context import read_ignore
-from engine.builders.ignore import Ignore
 from engine.cli.converge import Convergence
 from engine.cli.imageplans import ImagePlan
 from engine.cli.members import containers_of, name_of
 from engine.cli.watchrules import Rule, Work, rules_of, work_of
+from engine.dockerfile.ignore import Ignore
 from engine.plan.desired import Hook
 from engine.plan.options import PlanOptions
 from specs.models import Project

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from engine.api.errors import InvalidArgument
-from engine.builders.ignore import Ignore, parse
+from engine.dockerfile.ignore import Ignore, parse
 from engine.plan.desired import Hook
 from engine.plan.lower.containers import hook
 from specs.models import Project, Service

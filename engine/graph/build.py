@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from engine.graph.address import Address, Kind
-from specs.models import Project, Service
+from engine.graph.dockerfiles import images_below
+from specs.models import Build, Project, Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Graph:
 def build_graph(project: Project) -> Graph:
     """Images, networks, volumes, configs, secrets and replicas that active services use, and what needs what."""
     edges = [edge for key, service in project.services.items() for edge in service_edges(project, key, service)]
-    edges += [edge for name in project.images for edge in image_edges(project, name)]
+    edges += [edge for image, build in built_images(project) for edge in image_edges(project, image, build)]
     edges = list(dict.fromkeys(edges))
     nodes = dict.fromkeys(edge.target for edge in edges if edge.target.kind is not Kind.SERVICE)
     nodes |= dict.fromkeys(Address(Kind.IMAGE, name) for name in project.images)
@@ -87,9 +88,19 @@ def image_of(project: Project, key: str, service: Service) -> Address:
     return Address(Kind.IMAGE, key if service.build is not None else service.image or key)
 
 
-def image_edges(project: Project, name: str) -> Iterator[Edge]:
-    """What a build takes from other images: named contexts. Its FROM lines are in the Dockerfile, not in the file."""
-    build = project.images[name].build
-    for value in (build.additional_contexts or {}).values() if build else ():
+def image_edges(project: Project, image: Address, build: Build) -> Iterator[Edge]:
+    """What a build takes from other images of the project: named contexts, and the FROM lines of its Dockerfile."""
+    for value in (build.additional_contexts or {}).values():
         if value in project.images:
-            yield Edge(Address(Kind.IMAGE, name), Address(Kind.IMAGE, value), "additional_contexts")
+            yield Edge(image, Address(Kind.IMAGE, value), "additional_contexts")
+    for name in images_below(project, build):
+        yield Edge(image, Address(Kind.IMAGE, name), "FROM")
+
+
+def built_images(project: Project) -> Iterator[tuple[Address, Build]]:
+    for name, image in project.images.items():
+        if image.build is not None:
+            yield Address(Kind.IMAGE, name), image.build
+    for key, service in project.services.items():
+        if service.build is not None and service.image not in project.images:
+            yield image_of(project, key, service), service.build

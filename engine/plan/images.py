@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from engine.api.errors import InvalidArgument
 from engine.graph.address import Address, Kind
 from engine.graph.build import image_of
 from engine.plan.draft import Draft
@@ -37,26 +38,59 @@ def plan_images(
             if plan_entry(draft, project, service.image, observed, options):
                 renewed.add(address)
         else:
-            plan_service_image(draft, address, service, naming.image(project, service, key), observed, options)
+            reference = naming.image(project, service, key)
+            needs, anew = plan_bases(draft, project, f"service:{key}", observed, options) if service.build else ([], "")
+            plan_service_image(draft, address, service, reference, observed, options, needs=needs, anew=anew)
+            if anew and draft.by_address.get(address):
+                renewed.add(address)
     return renewed
 
 
+def plan_bases(
+    draft: Draft, project: Project, owner: str, observed: Observed, options: PlanOptions, path: tuple[str, ...] = ()
+) -> tuple[list[int], str]:
+    """The steps of the images that a build is made on, and why they make it be built again; empty for no reason."""
+    needs: list[int] = []
+    anew = ""
+    for name in options.image_bases.get(owner, ()):
+        if name in path:
+            raise InvalidArgument(f"these images are made of each other: {' → '.join([*path, name])}")
+        address = Address(Kind.IMAGE, name)
+        if not draft.by_address.get(address):
+            plan_entry(draft, project, name, observed, options, (*path, name))
+        steps = draft.on(address)
+        needs += steps
+        if steps and not anew and observed.images.get(project.images[name].reference) is not None:
+            anew = f"image {name}, which it is made on, is renewed"
+    return needs, anew
+
+
 def plan_service_image(
-    draft: Draft, address: Address, service: Service, reference: str, observed: Observed, options: PlanOptions
+    draft: Draft,
+    address: Address,
+    service: Service,
+    reference: str,
+    observed: Observed,
+    options: PlanOptions,
+    *,
+    needs: Sequence[int] = (),
+    anew: str = "",
 ) -> None:
     present = observed.images.get(reference)
     policy = options.pull or service.pull_policy or "missing"
     if service.build is not None:
-        why = build_reason(present, policy, options)
+        why = build_reason(present, policy, options) or (anew if options.build is not False else None)
         if why:
-            draft.add(address, BuildImage(address.name, reference, service=True), why)
+            draft.add(address, BuildImage(address.name, reference, service=True), why, needs=needs)
         return
     why = pull_reason(present, policy, options.now)
     if why:
         draft.add(address, PullImage(reference, service.platform or ""), why)
 
 
-def plan_entry(draft: Draft, project: Project, name: str, observed: Observed, options: PlanOptions) -> bool:
+def plan_entry(
+    draft: Draft, project: Project, name: str, observed: Observed, options: PlanOptions, path: tuple[str, ...] = ()
+) -> bool:
     """One entry of `images:`; True where it stands, and is built from something else now."""
     image: Image = project.images[name]
     address, present = Address(Kind.IMAGE, name), observed.images.get(image.reference)
@@ -65,12 +99,15 @@ def plan_entry(draft: Draft, project: Project, name: str, observed: Observed, op
         if why:
             draft.add(address, PullImage(image.pull), why)
         return False
+    needs, anew = plan_bases(draft, project, name, observed, options, path or (name,))
     why = build_reason(present, options.pull or image.policy or "missing", options)
     changed = has_other_content(present, options.image_keys.get(name))
     if changed and options.build is not False:
         why = why or "what it is made from has changed"
+    if anew and options.build is not False:
+        why, changed = why or anew, True
     if why:
-        draft.add(address, BuildImage(name, image.reference), why)
+        draft.add(address, BuildImage(name, image.reference), why, needs=needs)
         if image.push:
             draft.add(address, PushImage(image.reference), "it was built, and push is true")
     return changed and why is not None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from engine.plan.desired import NOTHING
+
+NO_BASES: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 def unsealed(value: str) -> str:
@@ -17,7 +20,8 @@ class PlanOptions(NamedTuple):
 
     `seal` makes the digest under which a sensitive value is recorded; `contents` maps the host path of a config, a
     secret or a read-only bind to the digest of its content; `profiles` holds seccomp profiles by path;
-    `image_keys` the key of what each entry of `images:` is made from. `now` is the time for pull policies, in Unix
+    `image_keys` the key of what each entry of `images:` is made from; `image_bases` the entries that a build (by its
+    entry's name, or `service:` and the service's) is made on. `now` is the time for pull policies, in Unix
     seconds. `images_settled` says that images were pulled and built just now: none is
     asked for again.
     """
@@ -41,4 +45,5 @@ class PlanOptions(NamedTuple):
     contents: Mapping[str, str | None] = NOTHING
     profiles: Mapping[str, str] = NOTHING
     image_keys: Mapping[str, str] = NOTHING
+    image_bases: Mapping[str, Sequence[str]] = NO_BASES
     seal: Callable[[str], str] = unsealed

@@ -15,6 +15,7 @@ import anyio
 
 from engine.client.session import Engine
 from engine.graph.address import Address, Kind
+from engine.graph.dockerfiles import image_bases
 from engine.plan.draft import Draft
 from engine.plan.lower.containers import shared_hash
 from engine.plan.lower.naming import Naming
@@ -52,6 +53,7 @@ class Convergence:
             contents=read_contents(self.project, self.sealer),
             profiles=read_profiles(self.project),
             image_keys={} if options.images_settled else self.image_keys(),
+            image_bases={} if options.images_settled else image_bases(self.project),
             seal=self.sealer.seal,
         )
 

@@ -17,6 +17,7 @@ from engine.builders.sources import (
     Ulimit,
 )
 from engine.client.session import Engine
+from engine.graph.dockerfiles import images_below
 from engine.plan.lower.naming import Naming
 from engine.plan.steps import BuildImage
 from specs.models import Build, Debian, Image, Project
@@ -112,7 +113,8 @@ def dockerfile_build(project: Project, build: Build, naming: Naming) -> Dockerfi
         secrets=tuple(build_secrets(project, build)),
         ssh=tuple(build.ssh or ()),
         additional_contexts={
-            k: named_context(project, v, naming) for k, v in (build.additional_contexts or {}).items()
+            **{name: named_context(project, name, naming) for name in images_below(project, build)},
+            **{k: named_context(project, v, naming) for k, v in (build.additional_contexts or {}).items()},
         },
         entitlements=tuple(build.entitlements or ()),
         sbom=build.sbom or "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,9 +95,10 @@ def test_an_inline_dockerfile_goes_by_standard_input_and_a_remote_one_by_its_own
 
 def test_the_engines_builder_refuses_by_name_what_would_make_another_image() -> None:
     with pytest.raises(NotImplementedByEngine) as refused:
-        refuse_what_needs_buildkit(WHOLE)
+        refuse_what_needs_buildkit(replace(WHOLE, additional_contexts={"base": "docker-image://a", "here": "/ctx"}))
     for key in ("additional_contexts", "secrets", "ssh", "privileged", "entitlements", "platforms"):
         assert f"build.{key} " in refused.value.message
+    assert "additional_contexts (here: only images can be taken)" in refused.value.message
     assert "install the docker buildx plugin" in refused.value.message
     refuse_what_needs_buildkit(DockerfileBuild("/ctx", args={"A": "1"}, target="x", ulimits=(Ulimit("core", 0, 0),)))
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from engine.api.errors import InvalidArgument
-from engine.builders.ignore import parse
 from engine.cli.archives import pack, unpack
 from engine.cli.cp import split_service
 from engine.cli.detachkeys import DetachKeys, parse_keys
@@ -18,6 +17,7 @@ from engine.cli.exec_ import environment
 from engine.cli.moments import from_rfc3339, moment_of, to_rfc3339
 from engine.cli.oneoff import OneOff, oneoff_project
 from engine.cli.watchrules import Rule, Work, work_of
+from engine.dockerfile.ignore import parse
 from specs.models import Project
 
 NOW = 1_700_000_000 * 10**9

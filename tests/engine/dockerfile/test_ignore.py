@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.builders.ignore import parse
+from engine.dockerfile.ignore import parse
 
 
 @pytest.mark.parametrize(

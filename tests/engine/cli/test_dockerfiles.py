@@ -1,0 +1,91 @@
+"""Dockerfiles within a project: validate tells their faults, the graph and the plan know what they build on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from engine.api.capabilities import Capabilities
+from engine.cli.main import run
+from engine.graph.dockerfiles import image_bases
+from engine.plan.draft import Draft
+from engine.plan.images import plan_images
+from engine.plan.observed import EngineIdentity, Observed
+from engine.plan.options import PlanOptions
+from engine.plan.steps import BuildImage
+from specs.load import Request, load
+from specs.models import Project
+
+NOTHING_THERE = Observed(EngineIdentity("", "", "1.41"), Capabilities.__new__(Capabilities))
+PROJECT = """
+services:
+  web: {build: ./web}
+  api: {image: api}
+x-rorqual:
+  images:
+    base: {build: ./base}
+    api: {build: ./api}
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "compose.yaml").write_text(PROJECT)
+    for name, text in {
+        "base": "FROM debian\n",
+        "api": "FROM base\nCOPY --from=busybox /x /x\n",
+        "web": "ARG B=base\nFROM $B\n",
+    }.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "Dockerfile").write_text(text)
+    return tmp_path
+
+
+def project(here: Path) -> Project:
+    loaded = load(Request(str(here)))
+    assert loaded.project is not None
+    return loaded.project
+
+
+def test_validate_tells_a_dockerfiles_faults_with_their_place(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["validate"]) == 0
+    (here / "web" / "Dockerfile").write_text("FROM base\nRUNN x\nCMD y\n")
+    assert run(["validate"]) == 1
+    out = capsys.readouterr().out
+    assert "web/Dockerfile:2:1: error[dockerfile-unknown-instruction]: unknown instruction: RUNN" in out
+    assert "did you mean RUN?" in out
+
+
+def test_validate_warns_of_what_the_build_checks_find(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "web" / "Dockerfile").write_text("FROM base\nMAINTAINER me\n")
+    assert run(["validate", "--fail-on", "warning"]) == 1
+    assert "web/Dockerfile:2:1: warning[dockerfile-maintainer-deprecated]" in capsys.readouterr().out
+
+
+def test_validate_knows_the_stages_of_an_inline_dockerfile(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "services: {a: {build: {context: ., target: prod, dockerfile_inline: 'FROM x AS prd'}}}"
+    (here / "compose.yaml").write_text(text)
+    assert run(["validate"]) == 1
+    assert "<services.a.build.dockerfile_inline>:1:1: error[dockerfile-target]" in capsys.readouterr().out
+
+
+def test_the_graph_has_an_edge_for_every_from_that_names_an_image(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["graph", "--format", "json"]) == 0
+    edges = json.loads(capsys.readouterr().out)["edges"]
+    assert {tuple(edge.values())[:2] for edge in edges if "FROM" in edge.values()} == {
+        ("image.api", "image.base"),
+        ("image.web", "image.base"),
+    }
+
+
+def test_images_are_built_after_those_they_are_made_on(here: Path) -> None:
+    draft = Draft()
+    plan_images(
+        draft, project(here), ["web", "api"], NOTHING_THERE, PlanOptions(image_bases=image_bases(project(here)))
+    )
+    steps = {step.action.name: step for step in draft.steps if isinstance(step.action, BuildImage)}
+    assert list(steps) == ["base", "web", "api"]
+    assert steps["web"].needs == steps["api"].needs == {steps["base"].id}
