@@ -17,8 +17,10 @@ import typer
 from engine.cli.connection import parallel_limit
 from engine.cli.exitcodes import ERROR, INTERRUPTED
 from engine.cli.options import EngineOptions, ProjectOptions
+from engine.cli.render.progress import Quiet, make_progress
 from engine.client.session import Engine
 from engine.plan.options import PlanOptions
+from engine.plan.render.text import render_text
 from engine.plan.steps import Plan, ReplaceVolume
 from engine.reconcile.convergence import Convergence as Reconciling
 from engine.reconcile.convergence import image_steps
@@ -58,6 +60,8 @@ class Convergence(Reconciling):
             if not report.ok:
                 return report
             plan = self.plan(options._replace(images_settled=True), await self.observe())
+        if plan.empty and not self.engine_options.dry_run:
+            self.progress().note(render_text(plan))
         return await self.apply(plan, build)
 
     async def wait(self, keys: Iterable[str], timeout_seconds: float | None) -> Report:
@@ -69,9 +73,6 @@ class Convergence(Reconciling):
         for warning in plan.warnings:
             print(warning, file=sys.stderr)
         if self.engine_options.dry_run:
-            # late: only a dry run shows the plan here
-            from engine.plan.render.text import render_text
-
             print(render_text(plan))
             return Report(plan)
         if plan.empty:
@@ -86,15 +87,17 @@ class Convergence(Reconciling):
             raise typer.Exit(INTERRUPTED)
         return report
 
+    def progress(self) -> Quiet:
+        return make_progress(self.engine_options.progress, self.engine_options.ansi)
+
     async def carry_out(self, plan: Plan, stopping: anyio.Event, build: BuildOptions | None = None) -> Report:
         """Apply it, its progress and failures shown; nothing new starts once `stopping` is set."""
-        # late: a plan that is empty has no progress to show
-        from engine.cli.render.progress import make_progress
+        # late: only a plan that is carried out can fail
         from engine.cli.render.report import render_failures
 
         report = await self.run(
             plan,
-            make_progress(self.engine_options.progress, self.engine_options.ansi),
+            self.progress(),
             limit=parallel_limit(self.engine_options),
             warn=lambda address, text: print(f"warning: {address}: {text}", file=sys.stderr),
             stopping=stopping,

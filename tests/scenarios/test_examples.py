@@ -34,7 +34,7 @@ def assert_converged(place: Workplace, project: str) -> None:
     assert (plan.code, plan.err) == (0, ""), plan.out
     assert plan.out.startswith("Nothing to change")
     before = place.states(project)
-    succeeded(place.rorqual("up", "-d"))
+    assert "Nothing to change" in succeeded(place.rorqual("up", "-d")).err
     assert before and place.states(project) == before
 
 

@@ -193,5 +193,6 @@ def explain(image: DebianImage, code: int, tail: list[str]) -> EngineError:
     if re.search(r"does not have a Release file|404\s+Not Found", text) and "Release" in text:
         return InvalidArgument(f'the apt sources have no suite "{image.suite}"\n{text}')
     if re.search(r"Could not resolve|Could not connect|Temporary failure|Unable to connect", text):
-        return Unavailable(f"the apt sources for Debian {image.suite} can't be reached\n{text}")
+        reasons = re.findall(r"Could not resolve.*|Could not connect.*|Temporary failure.*|Unable to connect.*", text)
+        return Unavailable(f"the apt sources for Debian {image.suite} can't be reached: {reasons[0].strip()}")
     return SystemFailure(f"mmdebstrap failed with exit code {code}:\n{text}")

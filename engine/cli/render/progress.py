@@ -10,8 +10,16 @@ import time
 from typing import TextIO
 
 from engine.api.errors import InvalidArgument
-from engine.plan.steps import Step
-from engine.reconcile.outcome import Outcome, Progress, Status
+from engine.plan.steps import (
+    KillContainer,
+    PauseContainer,
+    RestartContainer,
+    StartContainer,
+    Step,
+    StopContainer,
+    UnpauseContainer,
+)
+from engine.reconcile.outcome import Outcome, Status
 
 MODES = ("auto", "tty", "plain", "json", "quiet")
 DONE_WORDS = {
@@ -37,8 +45,20 @@ DOING_WORDS = {
     "wait": "waiting",
 }
 
+# What a plan calls an update or a run, in the words of the commands that do just that.
+VERBS: dict[type, tuple[str, str]] = {
+    StartContainer: ("starting", "started"),
+    RestartContainer: ("restarting", "restarted"),
+    StopContainer: ("stopping", "stopped"),
+    KillContainer: ("killing", "killed"),
+    PauseContainer: ("pausing", "paused"),
+    UnpauseContainer: ("unpausing", "unpaused"),
+}
+# Nobody's container is changed without a word of why, in the plan or out of it.
+EXPLAINED = {"updated", "replaced"}
 
-def make_progress(mode: str, ansi: str = "auto", stream: TextIO = sys.stderr) -> Progress:
+
+def make_progress(mode: str, ansi: str = "auto", stream: TextIO = sys.stderr) -> Quiet:
     """The renderer for `--progress` and `--ansi`; COMPOSE_PROGRESS stands in where the flag says auto."""
     if mode == "auto":
         mode = os.environ.get("COMPOSE_PROGRESS") or "auto"
@@ -50,12 +70,20 @@ def make_progress(mode: str, ansi: str = "auto", stream: TextIO = sys.stderr) ->
     return kinds.get(mode, Plain)(stream)
 
 
+def words(step: Step) -> tuple[str, str]:
+    """What is said of a step under way, and of one that is done."""
+    return VERBS.get(type(step.action)) or (DOING_WORDS[step.word], DONE_WORDS[step.word])
+
+
 def done_line(outcome: Outcome) -> str:
     mark = {Status.DONE: "✔", Status.FAILED: "✘", Status.SKIPPED: "-"}[outcome.status]
     step = outcome.step
     if outcome.status is Status.DONE:
-        return f" {mark} {step.address} {DONE_WORDS[step.word]}  {outcome.seconds:.1f}s"
-    return f" {mark} {step.address} {outcome.status}: {outcome.reason}"
+        _, word = words(step)
+        because = f"  {step.because}" if word in EXPLAINED else ""
+        return f" {mark} {step.address} {word}  {outcome.seconds:.1f}s{because}"
+    # the rest of the reason stands in the report at the end
+    return f" {mark} {step.address} {outcome.status}: {outcome.reason.partition(chr(10))[0]}"
 
 
 class Quiet:
@@ -63,6 +91,9 @@ class Quiet:
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
+
+    def note(self, text: str) -> None:
+        """Something about the whole run."""
 
     def started(self, step: Step) -> None:
         pass
@@ -77,9 +108,12 @@ class Quiet:
 class Plain(Quiet):
     """One line when a step ends; a build's or pull's own lines as they come, without the bytes."""
 
+    def note(self, text: str) -> None:
+        print(text, file=self.stream, flush=True)
+
     def started(self, step: Step) -> None:
         if step.word in {"pull", "build", "push", "wait"}:
-            print(f" … {step.address} {DOING_WORDS[step.word]}", file=self.stream, flush=True)
+            print(f" … {step.address} {words(step)[0]}", file=self.stream, flush=True)
 
     def line(self, step: Step, text: str, current: int | None = None, total: int | None = None) -> None:
         if current is None and text:
@@ -107,7 +141,7 @@ class Json(Quiet):
         self.say(outcome.step, str(outcome.status), seconds=round(outcome.seconds, 3), **more)
 
 
-class Live(Quiet):
+class Live(Plain):
     """What runs stands in a block of lines at the bottom and moves up for good when it ends."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -138,7 +172,7 @@ class Live(Quiet):
         shown = list(self.running.values())[-max(1, height - 3) :]
         for step, since, text in shown:
             elapsed = time.monotonic() - since
-            line = f" … {step.address} {DOING_WORDS[step.word]} {elapsed:.1f}s  {' '.join(text.split())}"
+            line = f" … {step.address} {words(step)[0]} {elapsed:.1f}s  {' '.join(text.split())}"
             out.append(f"{line[: width - 1]}\n")
         self.drawn = len(shown)
         self.stream.write("".join(out))
