@@ -90,6 +90,7 @@ COMMANDS: dict[str, Command] = {
     "export": Command(ENTER, "Write a container's file system as a tar."),
     "completion": Command(ENGINE, "Print a completion script for bash, zsh or fish."),
     "complete-line": Command(ENGINE, "What the completion scripts call.", module="completion", hidden=True),
+    "registry": Command(OBJECTS, "Registries: serve one."),
     "daemon": Command(ENGINE, "Run the embedded engine, or stop it."),
     "version": Command(ENGINE, "Show the version of Rorqual."),
 }

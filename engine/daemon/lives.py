@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import socket
@@ -16,6 +15,7 @@ from engine.daemon.protocols import Places, Users
 from engine.daemon.runtime.hall import settle_run_folder
 from engine.http.server import Exchange, Handler
 from engine.kit.clock import Clock
+from engine.kit.lock import Owned, sole_owner_of
 
 LOOK_SECONDS = 5.0
 
@@ -25,21 +25,17 @@ def sole_owner(places: Places) -> Iterator[None]:
     """Hold the root's lock, and say in the run folder who we are. Raises Conflict when another daemon has it."""
     for folder, mode in ((places.root, 0o711), (places.run, 0o711)):
         folder.mkdir(mode=mode, parents=True, exist_ok=True)
-    lock = os.open(places.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Conflict(f"another daemon works in {places.root}; stop it, or choose another --root") from None
-        settle_run_folder(places.run)
-        told = places.run / "daemon.json"
-        told.write_text(json.dumps({"pid": os.getpid(), "root": str(places.root), "socket": str(places.socket)}))
-        try:
-            yield
-        finally:
-            told.unlink(missing_ok=True)
-    finally:
-        os.close(lock)
+        with sole_owner_of(places.root):
+            settle_run_folder(places.run)
+            told = places.run / "daemon.json"
+            told.write_text(json.dumps({"pid": os.getpid(), "root": str(places.root), "socket": str(places.socket)}))
+            try:
+                yield
+            finally:
+                told.unlink(missing_ok=True)
+    except Owned:
+        raise Conflict(f"another daemon works in {places.root}; stop it, or choose another --root") from None
 
 
 class Activity:

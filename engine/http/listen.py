@@ -1,4 +1,4 @@
-"""Where a server listens: a unix socket of its own making, or one that was handed over by a service manager.
+"""Where a server listens: a unix or TCP socket of its own making, or one that a service manager handed over.
 
 Each connection is a task of its own. Called by the daemon and by registry servers.
 """
@@ -9,6 +9,7 @@ import errno
 import grp
 import os
 import socket
+import ssl
 import stat
 from collections.abc import Mapping
 from functools import partial
@@ -16,13 +17,16 @@ from pathlib import Path
 
 import anyio
 
+from engine.http.connection import LOST
 from engine.http.server import Handler, serve_connection
+from engine.http.tls import TlsStream
 from engine.http.unix import UnixStream
 
 BACKLOG = 1024
 MOST_CONNECTIONS = 4096
 # The first descriptor that systemd hands over (sd_listen_fds(3)).
 FIRST_HANDED = 3
+HANDSHAKE_SECONDS = 10.0
 
 
 class AddressInUse(OSError):
@@ -44,6 +48,25 @@ def bind_unix(path: Path, *, group: str | None = None, mode: int = 0o660) -> soc
             os.umask(before)
         if group is not None:
             give_to_group(path, group)
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def bind_tcp(host: str, port: int) -> socket.socket:
+    """A listening TCP socket; an empty host is every address of the machine, port 0 any free one. Raises OSError."""
+    family, _, _, _, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+        0
+    ]
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if not host else 1)
+        listener.bind(address)
         listener.listen(BACKLOG)
         listener.setblocking(False)
     except BaseException:
@@ -87,7 +110,7 @@ def handed_over(environment: Mapping[str, str]) -> list[socket.socket]:
     return listeners
 
 
-async def serve(listener: socket.socket, handler: Handler) -> None:
+async def serve(listener: socket.socket, handler: Handler, *, tls: ssl.SSLContext | None = None) -> None:
     """Accept until cancelled; cancelling ends the connections too."""
     room = anyio.Semaphore(MOST_CONNECTIONS)
     async with anyio.create_task_group() as tasks:
@@ -98,7 +121,7 @@ async def serve(listener: socket.socket, handler: Handler) -> None:
             except BaseException:
                 room.release()
                 raise
-            tasks.start_soon(partial(serve_one, raw, handler, room))
+            tasks.start_soon(partial(serve_one, raw, handler, room, tls))
 
 
 async def accept(listener: socket.socket) -> socket.socket:
@@ -117,8 +140,26 @@ async def accept(listener: socket.socket) -> socket.socket:
             return raw
 
 
-async def serve_one(raw: socket.socket, handler: Handler, room: anyio.Semaphore) -> None:
+async def serve_one(raw: socket.socket, handler: Handler, room: anyio.Semaphore, tls: ssl.SSLContext | None) -> None:
     try:
-        await serve_connection(UnixStream(raw), handler)
+        stream = UnixStream(raw)
+        if raw.family != socket.AF_UNIX:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is None:
+            await serve_connection(stream, handler)
+        elif (secured := await shaken_hands(stream, tls)) is not None:
+            await serve_connection(secured, handler)
     finally:
         room.release()
+
+
+async def shaken_hands(stream: UnixStream, tls: ssl.SSLContext) -> TlsStream | None:
+    """None when the client speaks no TLS that fits, or none in time: it has been hung up on."""
+    secured = TlsStream(stream, tls, None)
+    try:
+        with anyio.fail_after(HANDSHAKE_SECONDS):
+            await secured.handshake()
+    except (ssl.SSLError, TimeoutError, *LOST):
+        await stream.aclose()
+        return None
+    return secured

@@ -7,23 +7,28 @@ framed here, because a 200 that becomes a raw stream is no HTTP that h11 would w
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 import anyio
 import h11
+from anyio import to_thread
 from anyio.abc import ByteStream
 
 from engine.http.body import Body, Chunked, Sized
 from engine.http.connection import LARGEST_HEAD, LOST, PIECE
 from engine.http.errors import ConnectionLost, HttpFault, NotHttp
+from engine.http.unix import UnixStream
 from engine.http.upgraded import Upgraded
 
 # A head must be whole this long after its first byte; between requests a connection may rest for longer.
 HEAD_SECONDS, REST_SECONDS = 30.0, 900.0
 # What a client may still send after an answer that didn't want it, so that it can read the answer at all.
 DRAIN_BYTES, DRAIN_SECONDS = 1 << 20, 2.0
+# A piece of a file on its way through TLS.
+FILE_PIECE = 1 << 18
 REASONS = {status.value: status.phrase for status in HTTPStatus} | {101: "UPGRADED"}
 
 Handler = Callable[["Exchange"], Awaitable[None]]
@@ -66,6 +71,9 @@ class Incoming:
             while (end := self.ready.find(b"\r\n\r\n")) < 0:
                 if len(self.ready) > LARGEST_HEAD:
                     raise BadRequest("the request's head is too large", 431)
+                if not self.ready.lstrip(b"\r\n")[:1].isalpha():
+                    # above all TLS: clients that try it first wait for a plain answer
+                    raise BadRequest("the request is not HTTP")
                 piece = await self.more()
                 if not piece:
                     return b""
@@ -137,6 +145,19 @@ class Exchange:
         wire = self._head(status, {**headers, **length})
         await self._send(wire if self.method == "HEAD" else wire + body)
 
+    async def answer_file(self, status: int, headers: Headers, handle: int, offset: int, length: int) -> None:
+        """The whole answer; its body is `length` bytes of an open file. For HEAD the head only."""
+        self.answered = True
+        stays, self.stays = self.stays, False
+        head = {**headers, "Content-Length": str(length)}
+        await self._send(self._head(status, head, stays=stays))
+        if self.method != "HEAD":
+            try:
+                await send_file(self._incoming.transport, handle, offset, length)
+            except LOST as error:
+                raise ConnectionLost("the client went away", answered=True) from error
+        self.stays = stays
+
     @asynccontextmanager
     async def stream(self, status: int, headers: Headers) -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
         """Send the head, then what the block sends, piece by piece; each piece is on its way when send returns.
@@ -193,10 +214,10 @@ class Exchange:
         self._incoming.ready.clear()
         yield Upgraded(self._incoming.transport, leading, headers=self.headers)
 
-    def _head(self, status: int, headers: Headers) -> bytes:
+    def _head(self, status: int, headers: Headers, *, stays: bool | None = None) -> bytes:
         lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Unknown')}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        if not self.stays and "Upgrade" not in headers:
+        if not (self.stays if stays is None else stays) and "Upgrade" not in headers:
             lines.append("Connection: close")
         return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
 
@@ -214,6 +235,18 @@ class Exchange:
             while not self._body.done and skipped < DRAIN_BYTES:
                 skipped += len(await self.receive())
         return self.stays and self._body.done
+
+
+async def send_file(transport: ByteStream, handle: int, offset: int, length: int) -> None:
+    if isinstance(transport, UnixStream):
+        await transport.send_file(handle, offset, length)
+        return
+    while length:
+        piece = await to_thread.run_sync(os.pread, handle, min(length, FILE_PIECE), offset)
+        if not piece:
+            raise anyio.BrokenResourceError from EOFError("the file is shorter than it was")
+        await transport.send(piece)
+        offset, length = offset + len(piece), length - len(piece)
 
 
 async def discard(piece: bytes) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
@@ -17,11 +18,26 @@ T = TypeVar("T")
 RECORD = 65536
 
 
+def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """What a server shows. Raises OSError, in words: ssl's own for a bad file name nothing."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key)
+    except ssl.SSLError as error:
+        raise OSError(0, f"{certificate} and {key} are not a certificate and its key: {error.reason}") from error
+    except FileNotFoundError as error:
+        missing = certificate if not certificate.exists() else key
+        raise OSError(error.errno, f"{missing}: {error.strerror}") from error
+    return context
+
+
 class TlsStream(ByteStream):
-    def __init__(self, below: ByteStream, context: ssl.SSLContext, name: str) -> None:
+    def __init__(self, below: ByteStream, context: ssl.SSLContext, name: str | None) -> None:
+        """`name` is what the other side's certificate must bear; None: we are the server."""
         self._below = below
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=name is None, server_hostname=name)
         # Records must leave in the order in which they were made.
         self._leaving = anyio.Lock()
 

@@ -1,4 +1,4 @@
-"""A unix socket as a byte stream.
+"""A socket, unix or TCP, as a byte stream.
 
 anyio's own (4.16) raises InvalidStateError into the event loop, a traceback on the user's terminal, when a receive is
 cancelled in the moment in which bytes arrive: every Ctrl-C on a busy log is such a moment.
@@ -6,16 +6,19 @@ cancelled in the moment in which bytes arrive: every Ctrl-C on a busy log is suc
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
+from anyio import to_thread
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 # A full backlog refuses a non-blocking connect at once, and can't be waited for.
 BACKLOG_TRIES, BACKLOG_SECONDS = 100, 0.02
+FILE_PIECE = 4 << 20
 
 
 async def connect_unix(path: str) -> UnixStream:
@@ -68,6 +71,27 @@ class UnixStream(ByteStream):
                 await anyio.wait_writable(self._raw)
             except OSError as error:
                 raise self._lost() from error
+
+    async def send_file(self, handle: int, offset: int, length: int) -> None:
+        """A part of an open file, from the page cache into the socket; in a thread, since it may have to be read."""
+        while length:
+            sent = await to_thread.run_sync(self._push_file, handle, offset, min(length, FILE_PIECE))
+            if sent is None:
+                await anyio.wait_writable(self._raw)
+            else:
+                offset, length = offset + sent, length - sent
+
+    def _push_file(self, handle: int, offset: int, length: int) -> int | None:
+        """None: the socket takes no more now."""
+        try:
+            sent = os.sendfile(self._raw.fileno(), handle, offset, length)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise self._lost() from error
+        if not sent:
+            raise anyio.BrokenResourceError from EOFError("the file is shorter than it was")
+        return sent
 
     def _lost(self) -> Exception:
         return anyio.ClosedResourceError() if self._raw.fileno() < 0 else anyio.BrokenResourceError()

@@ -29,8 +29,8 @@ class Digest:
         return cls(algorithm, encoded)
 
     @classmethod
-    def of(cls, content: bytes) -> Digest:
-        return cls("sha256", hashlib.sha256(content).hexdigest())
+    def of(cls, content: bytes, algorithm: str = "sha256") -> Digest:
+        return cls(algorithm, hashlib.new(algorithm, content).hexdigest())
 
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.encoded}"

@@ -1,0 +1,107 @@
+"""`rorqual registry`: a registry of one's own, and who we are to others'."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.api.errors import Conflict, InvalidArgument, SystemFailure
+
+if TYPE_CHECKING:
+    from engine.registry.server.protocols import BlobStore, Records
+
+registry = typer.Typer(no_args_is_help=True, help="Registries: serve one.")
+
+DEFAULT_LISTEN, DEFAULT_ROOT = "127.0.0.1:5000", Path("/var/lib/rorqual/registry")
+BASIC, BEARER = "basic", "bearer"
+
+
+@registry.command("serve")
+def serve(
+    listen: Annotated[str, typer.Option("--listen", help="ADDR:PORT; :PORT is every address")] = DEFAULT_LISTEN,
+    root: Annotated[Path, typer.Option("--root", help="Where the content is kept")] = DEFAULT_ROOT,
+    htpasswd: Annotated[
+        Path | None, typer.Option("--htpasswd", help="Users and their bcrypt hashes (htpasswd -B); default: everybody")
+    ] = None,
+    auth: Annotated[
+        str, typer.Option("--auth", help="How users of --htpasswd show who they are: basic or bearer")
+    ] = BASIC,
+    anonymous_pull: Annotated[bool, typer.Option("--anonymous-pull", help="Pulling needs no user")] = False,
+    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="The certificate, PEM, with its chain")] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="The certificate's private key, PEM")] = None,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse every change")] = False,
+    gc_minutes: Annotated[float, typer.Option("--gc-minutes", help="How often garbage is collected; 0: never")] = 60,
+    gc_grace_minutes: Annotated[
+        float, typer.Option("--gc-grace-minutes", help="How long uploads and blobs without a manifest are kept")
+    ] = 24 * 60,
+) -> None:
+    """Serve an OCI registry. Example: rorqual registry serve --listen 127.0.0.1:5000 --root /srv/registry"""
+    host, port = address_of(listen)
+    if auth not in {BASIC, BEARER}:
+        raise InvalidArgument(f'--auth is "{auth}": want basic or bearer')
+    if (tls_cert is None) is not (tls_key is None):
+        raise InvalidArgument("--tls-cert and --tls-key belong together: name both or neither")
+    if htpasswd is None and (anonymous_pull or auth == BEARER):
+        raise InvalidArgument("--auth bearer and --anonymous-pull say something only about the users of --htpasswd")
+    # late: an event loop, SQLite and the server
+    import anyio
+
+    from engine.http.listen import bind_tcp
+    from engine.http.tls import server_context
+    from engine.kit.lock import Owned, sole_owner_of
+    from engine.registry.server.htpasswd import UsersInvalid
+    from engine.registry.server.serving import Serving, run_registry
+
+    root = root.absolute()
+    root.mkdir(mode=0o750, parents=True, exist_ok=True)
+    try:
+        tls = server_context(tls_cert, tls_key) if tls_cert is not None and tls_key is not None else None
+        listener = bind_tcp(host, port)
+    except OSError as error:
+        raise SystemFailure(f"can't listen on {listen}: {error.strerror or error}") from error
+    serving = Serving(
+        listener,
+        tls=tls,
+        htpasswd=htpasswd,
+        bearer=auth == BEARER,
+        anonymous_pull=anonymous_pull,
+        read_only=read_only,
+        gc_seconds=gc_minutes * 60,
+        gc_grace_seconds=gc_grace_minutes * 60,
+    )
+    try:
+        with sole_owner_of(root), stores(root) as (blobs, records):
+            anyio.run(run_registry, serving, blobs, records)
+    except Owned:
+        raise Conflict(f"another registry works in {root}; stop it, or choose another --root") from None
+    except UsersInvalid as fault:
+        raise InvalidArgument(str(fault)) from fault
+    finally:
+        listener.close()
+
+
+def address_of(listen: str) -> tuple[str, int]:
+    """`127.0.0.1:5000`, `[::1]:5000`, `:5000`. Raises InvalidArgument."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise InvalidArgument(f'--listen is "{listen}": want ADDR:PORT, as 127.0.0.1:5000')
+    return host.strip("[]"), int(port)
+
+
+@contextmanager
+def stores(root: Path) -> Iterator[tuple[BlobStore, Records]]:
+    """The daemon's kinds of stores, in the registry's own folder."""
+    # late: SQLite
+    from engine.daemon.content.blobs import Blobs
+    from engine.daemon.store.records import RecordStore
+
+    records = RecordStore(root / "records.db")
+    try:
+        yield Blobs(root / "content"), records
+    finally:
+        records.checkpoint()
+        records.close()
