@@ -106,8 +106,9 @@ async def pieces_from_thread(make: Callable[[], Iterator[bytes]]) -> AsyncIterat
                 return
 
     async def produce() -> None:
-        async with send:
-            await to_thread.run_sync(run)
+        await to_thread.run_sync(run)
+        # Only here: after a fault the reader is cancelled, and must not take what came so far for the whole.
+        send.close()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(produce)
@@ -115,6 +116,7 @@ async def pieces_from_thread(make: Callable[[], Iterator[bytes]]) -> AsyncIterat
             yield receive
         finally:
             receive.close()
+            send.close()
         tasks.cancel_scope.cancel()
 
 

@@ -82,14 +82,14 @@ def held(mask: int) -> frozenset[str]:
     return frozenset(name for bit, name in enumerate(NAMES) if mask >> bit & 1)
 
 
-def normal(word: str) -> str:
-    """`net_admin` → `CAP_NET_ADMIN`; ALL stays. Raises InvalidArgument."""
+def normal(word: str, key: str = "CapAdd") -> str:
+    """`net_admin` → `CAP_NET_ADMIN`; ALL stays. Raises InvalidArgument naming `key`."""
     upper = word.upper()
     if upper == "ALL":
         return upper
     name = upper if upper.startswith("CAP_") else f"CAP_{upper}"
     if name not in NAMES:
-        raise InvalidArgument(f'invalid CapAdd/CapDrop: unknown capability: "{word}"')
+        raise InvalidArgument(f'invalid {key}: unknown capability: "{name}"')
     return name
 
 

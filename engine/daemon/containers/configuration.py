@@ -133,6 +133,8 @@ def merged_config(asked: Mapping[str, Any], image: Mapping[str, Any]) -> Contain
         both = {**(image.get(key) or {}), **(made.get(key) or {})}
         if both or key == "Labels":
             made[key] = both
+        elif key in made:
+            made[key] = None
     made["Env"] = merged_env(asked.get("Env") or [], image.get("Env") or [])
     if not made.get("Entrypoint"):
         if not made.get("Cmd"):
@@ -182,6 +184,9 @@ def whole_host(asked: Mapping[str, Any], *, cgroup_version: int, runtime: str) -
         "Name": policy.get("Name") or "no",
         "MaximumRetryCount": policy.get("MaximumRetryCount") or 0,
     }
+    # What stands for "as it is" is shown as not said.
+    made["MemorySwappiness"] = None if made["MemorySwappiness"] == -1 else made["MemorySwappiness"]
+    made["PidsLimit"] = made["PidsLimit"] or None
     if made["Memory"] > 0 and made["MemorySwap"] == 0:
         made["MemorySwap"] = 2 * made["Memory"]
     privileged = made["Privileged"] or "systempaths=unconfined" in (made["SecurityOpt"] or [])

@@ -25,6 +25,7 @@ from engine.daemon.containers.rooms import Rooms
 from engine.daemon.containers.spec import security_options
 from engine.daemon.protocols import ImageRecord
 from engine.daemon.runtime.programs import choose_runtime, find_init
+from engine.oci.platform import Platform
 
 
 class Creation:
@@ -42,6 +43,7 @@ class Creation:
             raise InvalidArgument("config cannot be empty in order to create a container")
         refusals.check_config(asked)
         refusals.check_host(asked_host)
+        refusals.check_together(asked, asked_host)
         image = rooms.images.get(str(asked.get("Image") or "")) if asked.get("Image") else None
         if image is None:
             raise InvalidArgument("no image is named: a container is made of an image")
@@ -56,7 +58,7 @@ class Creation:
         container = Container(id, "", rooms.now(), image.id, config, host)
         container.endpoints = self._endpoints(body, host, config)
         self._check_joined(container)
-        container.mounts = planned_mounts(config, host, lambda word: rooms.shelf.get(word).container.mounts)
+        container.mounts = planned_mounts(config, host, self._mounts_of)
         self._check_sources(container.mounts)
         rooms.networks.check(rooms.attachment(container))
         container.name = rooms.shelf.reserve(wanted, id)
@@ -121,9 +123,7 @@ class Creation:
         if options.get("apparmor") not in (None, "unconfined") and not kernel.apparmor:
             warnings.append(f"This kernel has no AppArmor: the profile {options['apparmor']} is not applied.")
         if host.get("DeviceRequests"):
-            raise InvalidArgument(
-                'could not select device driver "" with capabilities: this engine has no device driver'
-            )
+            raise InvalidArgument(device_refusal(host["DeviceRequests"][0]))
         if host.get("Init") and find_init() is None:
             warnings.append("No init (tini or catatonit) is installed: the container runs without one.")
         if (host.get("NetworkMode") or "") == "host":
@@ -163,11 +163,22 @@ class Creation:
             mode = str(container.host.get(key) or "")
             if mode.startswith("container:"):
                 other = self._rooms.shelf.find(mode.partition(":")[2])
+                if other is None and key == "NetworkMode":
+                    continue  # it may come until this one starts, as a network may
                 if other is None:
-                    raise NotFound(f"No such container: {mode.partition(':')[2]}")
+                    raise InvalidArgument(f"No such container: {mode.partition(':')[2]}")
                 container.host[key] = f"container:{other.id}"
         for link in container.host.get("Links") or []:
-            self._rooms.shelf.get(link.partition(":")[0])
+            name = link.partition(":")[0]
+            if self._rooms.shelf.find(name) is None:
+                raise InvalidArgument(f"could not get container for {name}: No such container: {name}")
+
+    def _mounts_of(self, word: str) -> Sequence[MountRecord]:
+        """Of a container that VolumesFrom names. A 404 would say that the image is missing: clients pull then."""
+        found = self._rooms.shelf.find(word)
+        if found is None:
+            raise InvalidArgument(f"No such container: {word}")
+        return found.container.mounts
 
     def _check_sources(self, mounts: Sequence[MountRecord]) -> None:
         for mount in mounts:
@@ -177,6 +188,12 @@ class Creation:
                 )
             if mount.kind == "image":
                 raise NotImplementedByEngine("mounts of type image are not served by this engine")
+
+
+def device_refusal(asked: Mapping[str, Any]) -> str:
+    """No driver here knows devices by request, as dockerd without a vendor's hook says it."""
+    kinds = " ".join(f"[{' '.join(words)}]" for words in asked.get("Capabilities") or [])
+    return f'could not select device driver "{asked.get("Driver") or ""}" with capabilities: [{kinds}]'
 
 
 def volume_options(host: Mapping[str, Any], destination: str) -> Mapping[str, Any]:
@@ -191,6 +208,10 @@ def check_platform(platform: str | None, image: ImageRecord) -> None:
     """The image that is here must be what was asked for: then `create` says so, and the client pulls."""
     if not platform:
         return
+    try:
+        Platform.parse(platform)
+    except ValueError as error:
+        raise InvalidArgument(f'"{platform}": {error}') from None
     words = platform.split("/")
     ours = (str(image.document.get("os") or "linux"), str(image.document.get("architecture") or ""))
     if words[0] != ours[0] or (len(words) > 1 and words[1] != ours[1]):

@@ -91,8 +91,9 @@ def asked_devices(mappings: Sequence[Mapping[str, Any]]) -> tuple[list[Device], 
             node = node_of(source, inside)
             found = [node] if node is not None else nodes_below(Path(source), inside) if os.path.isdir(source) else []
         except OSError as error:
+            reason = (error.strerror or "").lower()
             raise InvalidArgument(
-                f'error gathering device information while adding custom device "{source}": {error.strerror}'
+                f'error gathering device information while adding custom device "{source}": {reason}'
             ) from None
         if not found:
             raise InvalidArgument(

@@ -20,7 +20,7 @@ from engine.api.frames import Frame, Stream, encode
 from engine.daemon.containers.attaching import TakeOver
 from engine.daemon.containers.body_types import TEXTS, check_types
 from engine.daemon.containers.capabilities import capabilities_of
-from engine.daemon.containers.phase import must_run
+from engine.daemon.containers.phase import Phase, must_run
 from engine.daemon.containers.rooms import Rooms
 from engine.daemon.containers.shelf import Entry, Signal
 from engine.daemon.containers.sources import find_account
@@ -65,7 +65,8 @@ class Exec:
 
     @property
     def words(self) -> str:
-        return " ".join(self.body.get("Cmd") or [])
+        program, *arguments = self.body.get("Cmd") or [""]
+        return f"{program} {' '.join(arguments)}"  # the space is there in dockerd's events, with arguments or without
 
 
 class ExecEnds:
@@ -113,7 +114,7 @@ class Execs:
         check_types(body, TYPES)
         if not body.get("Cmd"):
             raise InvalidArgument("No exec command specified")
-        must_run(entry.phase, entry.id, "exec")
+        must_run(entry.phase, entry.container.name if entry.phase is Phase.PAUSED else entry.id, "exec")
         made = Exec(secrets.token_hex(32), entry, dict(body), keys)
         self._execs[made.id] = made
         entry.execs[made.id] = made

@@ -27,6 +27,8 @@ class Lookups:
     created_of: Callable[[str], int]
     images_of: Callable[[str], Collection[str]]
     networks_of: Callable[[Container], Collection[str]]
+    # As ports of the container, and as ports of the host that lead to them: "80/tcp".
+    exposed_of: Callable[[Container], Collection[str]]
     published_of: Callable[[Container], Collection[str]]
 
 
@@ -41,6 +43,9 @@ def check_filters(filters: Mapping[str, Sequence[str]]) -> None:
     for code in filters.get("exited", []):
         if not re.fullmatch(r"-?\d{1,5}", code, re.ASCII):
             raise InvalidArgument(f"invalid filter 'exited={code}'")
+    for name in ("expose", "publish"):
+        for word in filters.get(name, []):
+            port_fits((), word)
     for word in filters.get("is-task", []):
         if word.lower() not in ("true", "false", "1", "0"):
             raise InvalidArgument(f"invalid filter 'is-task={word}'")
@@ -75,7 +80,7 @@ def matcher(filters: Mapping[str, Sequence[str]], lookups: Lookups) -> Callable[
                     filters, "volume", lambda w: any(w in (m.name, m.destination, m.source) for m in container.mounts)
                 ),
                 any_of(filters, "network", lambda w: w in lookups.networks_of(container)),
-                any_of(filters, "expose", lambda w: port_fits(container.config.get("ExposedPorts") or {}, w)),
+                any_of(filters, "expose", lambda w: port_fits(lookups.exposed_of(container), w)),
                 any_of(filters, "publish", lambda w: port_fits(lookups.published_of(container), w)),
             ]
         )
@@ -111,7 +116,7 @@ def port_fits(ports: Collection[str], word: str) -> bool:
     numbers, _, kind = word.partition("/")
     low, _, high = numbers.partition("-")
     if not low.isdecimal() or (high and not high.isdecimal()):
-        raise InvalidArgument(f"invalid port filter {word!r}")
+        raise InvalidArgument(f'invalid filter: "{word}" is no port')
     for port in ports:
         number, _, protocol = port.partition("/")
         if (

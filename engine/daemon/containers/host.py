@@ -26,4 +26,14 @@ def read_host(cgroup_version: int, controllers: Collection[str]) -> Host:
         apparmor=Path("/sys/kernel/security/apparmor/profiles").exists(),
         cpus=os.cpu_count() or 1,
         queues=os.path.ismount("/dev/mqueue"),
+        online_cpus=online("cpu"),
+        online_nodes=online("node"),
     )
+
+
+def online(kind: str) -> str:
+    """`0-3`; empty where the kernel doesn't say."""
+    try:
+        return Path(f"/sys/devices/system/{kind}/online").read_text().strip()
+    except OSError:
+        return ""

@@ -16,6 +16,7 @@ import anyio.to_thread
 
 from engine.api.errors import Conflict, EngineError, InvalidArgument
 from engine.daemon.containers.devices import nodes_below
+from engine.daemon.containers.linking import link_environment
 from engine.daemon.containers.phase import Phase
 from engine.daemon.containers.record import Container
 from engine.daemon.containers.rooms import Rooms
@@ -156,6 +157,7 @@ class Launching:
             joined=joined,
             init=init,
             shm=await self._shared_memory(container),
+            linked=link_environment(container, rooms),
             host_devices=await anyio.to_thread.run_sync(nodes_below, Path("/dev"), "/dev") if privileged else (),
         )
         spec, _ = make_spec(container, situation)

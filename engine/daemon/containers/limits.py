@@ -57,6 +57,9 @@ class Host:
     cpus: int = 1
     # Whether /dev/mqueue is mounted on the host.
     queues: bool = True
+    # Those that are on line, as the kernel writes them: "0-3".
+    online_cpus: str = ""
+    online_nodes: str = ""
 
 
 def hard_limits() -> dict[str, int]:
@@ -113,6 +116,11 @@ def memory_of(host: Mapping[str, Any], kernel: Host, warnings: list[str]) -> Mem
     if host.get("OomKillDisable"):
         if kernel.cgroup_version == 1:
             made["disableOOMKiller"] = True
+            if not host.get("Memory"):
+                warnings.append(
+                    "OOM killer is disabled for the container, but no memory limit is set, "
+                    "this can result in the system running out of resources."
+                )
         else:
             warnings.append("Your kernel does not support OomKillDisable. OomKillDisable discarded.")
     return made
@@ -123,6 +131,10 @@ def cpu_of(host: Mapping[str, Any], kernel: Host, warnings: list[str]) -> Cpu:
     if host.get("CpuShares"):
         made["shares"] = max(2, min(host["CpuShares"], 262144))
     if nano := host.get("NanoCpus"):
+        if not 10_000_000 <= nano <= kernel.cpus * 1_000_000_000:
+            raise InvalidArgument(
+                f"Range of CPUs is from 0.01 to {kernel.cpus:.2f}, as there are only {kernel.cpus} CPUs available"
+            )
         made["period"], made["quota"] = CPU_PERIOD, max(1000, nano * CPU_PERIOD // 1_000_000_000)
     if host.get("CpuPeriod"):
         made["period"] = host["CpuPeriod"]
@@ -134,11 +146,32 @@ def cpu_of(host: Mapping[str, Any], kernel: Host, warnings: list[str]) -> Cpu:
                 made[name] = host[key]  # type: ignore[literal-required]
             else:
                 warnings.append(f"Your kernel does not support CPU realtime scheduler. {key} discarded.")
+    check_sets(host, kernel)
     if host.get("CpusetCpus"):
         made["cpus"] = host["CpusetCpus"]
     if host.get("CpusetMems"):
         made["mems"] = host["CpusetMems"]
     return made
+
+
+def check_sets(host: Mapping[str, Any], kernel: Host) -> None:
+    """Raises InvalidArgument for processors and memory nodes that this machine hasn't."""
+    for key, what, online in (
+        ("CpusetCpus", "CPUs", kernel.online_cpus),
+        ("CpusetMems", "memory nodes", kernel.online_nodes),
+    ):
+        wanted = host.get(key) or ""
+        if online and not members(wanted) <= members(online):
+            raise InvalidArgument(f"Requested {what} are not available - requested {wanted}, available: {online}")
+
+
+def members(text: str) -> set[int]:
+    """`0-2,4` → {0, 1, 2, 4}. What is longer than any machine is cut."""
+    found: set[int] = set()
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        found |= set(range(int(first), min(int(last or first), int(first) + 100_000) + 1))
+    return found
 
 
 def blkio_of(host: Mapping[str, Any], kernel: Host, warnings: list[str]) -> BlockIO:

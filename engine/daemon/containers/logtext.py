@@ -11,10 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
+from urllib.parse import quote
 
 from engine.api.errors import InvalidArgument
 from engine.api.frames import Frame, Stream
 from engine.daemon.containers.moments import nanoseconds_of
+from engine.daemon.containers.record import Container
 
 STREAMS = {b"stdout": Stream.STDOUT, b"stderr": Stream.STDERR}
 ZONED = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{9})(Z|[+-]\d\d:\d\d)")
@@ -68,6 +70,8 @@ class Wanted:
     timestamps: bool = False
     tail: int | None = None
     follow: bool = False
+    # Put before each line, as `docker logs --details` asks: the log options' labels and variables.
+    details: bytes = b""
 
     def takes(self, line: LogLine) -> bool:
         if not (self.stdout if line.stream is Stream.STDOUT else self.stderr):
@@ -83,11 +87,24 @@ def frames_of(lines: Iterable[LogLine], wanted: Wanted, broken: set[Stream]) -> 
     frames = []
     for line in lines:
         output = line.output
-        if wanted.timestamps and line.stream not in broken:
-            output = utc(line.time) + b" " + output
+        if line.stream not in broken:
+            stamp = utc(line.time) + b" " if wanted.timestamps else b""
+            output = stamp + wanted.details + output
         (broken.discard if line.whole else broken.add)(line.stream)
         frames.append(Frame(line.stream, output))
     return frames
+
+
+def log_details(container: Container) -> bytes:
+    """`key=value,…`: the labels and variables that the log options name, sorted."""
+    options = (container.host.get("LogConfig") or {}).get("Config") or {}
+    env = dict(entry.partition("=")[::2] for entry in container.config.get("Env") or [] if "=" in entry)
+    found: dict[str, str] = {}
+    for option, values in (("labels", container.labels), ("env", env)):
+        for name in filter(None, (word.strip() for word in str(options.get(option) or "").split(","))):
+            if name in values:
+                found[name] = values[name]
+    return ",".join(f"{quote(name)}={quote(value)}" for name, value in sorted(found.items())).encode()
 
 
 def last_lines(lines: list[LogLine], count: int) -> list[LogLine]:

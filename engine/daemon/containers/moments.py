@@ -33,7 +33,7 @@ def nanoseconds_of(text: str) -> int:
         except ValueError:
             raise InvalidArgument(f"invalid time {text!r}") from None
         return int(whole.timestamp()) * SECOND + int((found[2] or "0").ljust(9, "0"))
-    raise InvalidArgument(f"invalid time {text!r}: seconds since 1970 or RFC 3339 is meant")
+    raise InvalidArgument(f'failed to parse value as time or duration: "{text}"')
 
 
 def human_duration(seconds: float) -> str:

@@ -55,9 +55,7 @@ def add(places: dict[str, MountRecord], seen: set[str], mount: MountRecord) -> N
 def borrowed(word: str, mounts_of: Callable[[str], Sequence[MountRecord]]) -> list[MountRecord]:
     name, _, mode = word.partition(":")
     if not name or mode not in ("", "ro", "rw", "z", "Z"):
-        raise InvalidArgument(
-            f"invalid mode for volumes-from: {mode}" if name else "malformed volumes-from specification"
-        )
+        raise InvalidArgument(f"invalid mode: {mode}" if name else "malformed volumes-from specification")
     found = []
     for mount in mounts_of(name):
         if mount.kind in ("bind", "volume"):
@@ -89,11 +87,11 @@ def parse_bind(text: str, driver: str) -> MountRecord:
                 "are allowed. If you intended to pass a host directory, use absolute path"
             )
         made = MountRecord("volume", place, name=source, driver=driver or "local", mode=mode or "z")
-    apply_options(made, options, text)
+    apply_options(made, options)
     return made
 
 
-def apply_options(made: MountRecord, options: Sequence[str], text: str) -> None:
+def apply_options(made: MountRecord, options: Sequence[str]) -> None:
     for option in options:
         if option in ("ro", "rw"):
             made.read_only = option == "ro"
@@ -104,7 +102,7 @@ def apply_options(made: MountRecord, options: Sequence[str], text: str) -> None:
         elif option in LABELS or option in CONSISTENCIES:
             continue
         else:
-            raise InvalidArgument(f"invalid mode: {','.join(options)} (in '{text}')")
+            raise InvalidArgument(f"invalid mode: {','.join(options)}")
 
 
 def parse_mount(entry: Mapping[str, Any]) -> MountRecord:
@@ -127,7 +125,7 @@ def parse_mount(entry: Mapping[str, Any]) -> MountRecord:
             raise InvalidArgument('invalid mount config for type "image": field Source must not be empty')
         options = entry.get("ImageOptions") or {}
         return MountRecord("image", place, name=source, read_only=True, subpath=checked_subpath(options.get("Subpath")))
-    raise InvalidArgument(f'invalid mount config: mount type unknown: "{kind}"')
+    raise InvalidArgument(f'invalid mount config for type "{kind}": mount type unknown')
 
 
 def parse_bind_mount(entry: Mapping[str, Any], place: str, source: str, read_only: bool) -> MountRecord:
@@ -182,7 +180,7 @@ def tmpfs_options(options: Mapping[str, Any]) -> list[str]:
 
 
 def checked_destination(destination: str, text: str) -> str:
-    said = f"invalid volume specification: '{text}': invalid mount config"
+    said = f"invalid volume specification: '{text}': invalid mount config for type \"bind\""
     if not destination.startswith("/"):
         raise InvalidArgument(f"{said}: invalid mount path: '{destination}' mount path must be absolute")
     place = "/" + posixpath.normpath(destination).lstrip("/")

@@ -63,7 +63,7 @@ def transition(phase: Phase, verb: Verb, id: str) -> Phase:
         case Verb.KILL, Phase.RUNNING | Phase.PAUSED:
             return phase
         case Verb.KILL, _:
-            raise Conflict(f"Cannot kill container: {id}: Container {id} is not running")
+            raise Conflict(f"Container {id} is not running")
         case Verb.PAUSE, Phase.RUNNING:
             return Phase.PAUSED
         case Verb.PAUSE, Phase.PAUSED:

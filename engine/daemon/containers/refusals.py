@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 from typing import Any
 
 from engine.api.errors import InvalidArgument
@@ -12,6 +13,13 @@ from engine.daemon.containers.capabilities import normal
 from engine.daemon.containers.signals import signal_number
 
 LEAST_MEMORY = 6 << 20
+SPOKEN = {
+    "PidMode": "PID",
+    "IpcMode": "IPC",
+    "UTSMode": "UTS",
+    "UsernsMode": "userns",
+    "CgroupnsMode": "cgroup namespace",
+}
 LOG_DRIVERS = ("json-file", "local", "none")
 OWN_SYSCTLS = [
     *("kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax"),
@@ -61,13 +69,14 @@ def check_config(config: Mapping[str, Any]) -> None:
 def check_host(host: Mapping[str, Any]) -> None:
     """Raises InvalidArgument."""
     check_types(host, HOST_TYPES)
-    for word in [*(host.get("CapAdd") or []), *(host.get("CapDrop") or [])]:
-        normal(word)
+    for key in ("CapAdd", "CapDrop"):
+        for word in host.get(key) or []:
+            normal(word, key)
     check_restart(host.get("RestartPolicy") or {}, bool(host.get("AutoRemove")))
     check_resources(host)
     driver = (host.get("LogConfig") or {}).get("Type") or "json-file"
     if driver not in LOG_DRIVERS:
-        raise InvalidArgument(f"logger: no log driver named '{driver}' is registered")
+        raise InvalidArgument(f'error looking up logging plugin {driver}: plugin "{driver}" not found')
     check_log_options((host.get("LogConfig") or {}).get("Config") or {})
     check_modes(host)
     for port, bindings in (host.get("PortBindings") or {}).items():
@@ -75,9 +84,7 @@ def check_host(host: Mapping[str, Any]) -> None:
         for binding in bindings or []:
             if not re.fullmatch(r"(\d{1,5}(-\d{1,5})?)?", str(binding.get("HostPort") or ""), re.ASCII):
                 raise InvalidArgument(f"invalid port specification: {binding.get('HostPort')!r}")
-    for entry in host.get("ExtraHosts") or []:
-        if ":" not in entry:
-            raise InvalidArgument(f"bad format for add-host: {json_text(entry)}")
+    check_extra_hosts(host.get("ExtraHosts") or [])
     check_sysctls(host.get("Sysctls") or {})
     parent = host.get("CgroupParent") or ""
     if not re.fullmatch(r"[A-Za-z0-9_.:/@-]{0,200}", parent, re.ASCII) or ".." in parent.split("/"):
@@ -89,6 +96,38 @@ def check_host(host: Mapping[str, Any]) -> None:
         raise InvalidArgument("SHM size can not be less than 0")
     if not -1000 <= host.get("OomScoreAdj", 0) <= 1000:
         raise InvalidArgument(f"Invalid value {host['OomScoreAdj']}, range for oom score adj is [-1000, 1000]")
+
+
+def check_together(config: Mapping[str, Any], host: Mapping[str, Any]) -> None:
+    """What contradicts itself only between the two halves of a create's body. Raises InvalidArgument."""
+    if host.get("UTSMode") == "host" and config.get("Hostname"):
+        raise InvalidArgument("conflicting options: hostname and the UTS mode")
+    if not (host.get("NetworkMode") or "").startswith("container:"):
+        return
+    if config.get("Hostname"):
+        raise InvalidArgument("conflicting options: hostname and the network mode")
+    if config.get("MacAddress"):
+        raise InvalidArgument("conflicting options: mac-address and the network mode")
+    if config.get("ExposedPorts"):
+        raise InvalidArgument("conflicting options: port exposing and the container type network mode")
+
+
+def check_extra_hosts(entries: Sequence[str]) -> None:
+    """`name:address`; host-gateway stands for an address."""
+    for entry in entries:
+        name, sign, address = entry.partition(":")
+        if not sign or not name:
+            raise InvalidArgument(f"bad format for add-host: {json_text(entry)}")
+        if address != "host-gateway" and not is_address(address.removeprefix("[").removesuffix("]")):
+            raise InvalidArgument(f"invalid IP address in add-host: {json_text(address)}")
+
+
+def is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def check_sysctls(sysctls: Mapping[str, str]) -> None:
@@ -160,13 +199,20 @@ def check_modes(host: Mapping[str, Any]) -> None:
         mode = host.get(key) or ""
         joins = key in ("PidMode", "IpcMode") and mode.startswith("container:") and len(mode) > len("container:")
         if mode not in words and not joins:
-            raise InvalidArgument(f"invalid {key.removesuffix('Mode')} mode: {mode}")
+            raise InvalidArgument(f"invalid {SPOKEN[key]} mode: {mode}")
+    if (isolation := host.get("Isolation") or "") not in ("", "default"):
+        raise InvalidArgument(f"Invalid isolation: {json_text(isolation)} - linux only supports 'default'")
+    if host.get("StorageOpt"):
+        raise InvalidArgument("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")
     network = host.get("NetworkMode") or ""
     if network == "container:":
         raise InvalidArgument("invalid container format container:<name|id>")
     joined = network.startswith("container:")
     if (joined or network == "host") and host.get("Links"):
-        raise InvalidArgument("conflicting options: container type network can't be used with links")
+        kind = "container type network" if joined else "host type networking"
+        raise InvalidArgument(
+            f"conflicting options: {kind} can't be used with links. This would result in undefined behavior"
+        )
     if joined and (host.get("PortBindings") or host.get("PublishAllPorts")):
         raise InvalidArgument("conflicting options: port publishing and the container type network mode")
     if joined and host.get("Dns"):

@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from engine.api.containers import ContainerInspect, ContainersPruned, ContainerSummary
+from engine.api.containers import ContainerInspect, ContainersPruned, ContainerSummary, Port
 from engine.api.errors import Conflict, EngineError, InvalidArgument, NotFound
 from engine.api.networks import EndpointSettings
 from engine.daemon.containers import filters as filtering
@@ -34,7 +34,7 @@ from engine.daemon.containers.shelf import Entry, Shelf
 from engine.daemon.containers.sources import write_files
 from engine.daemon.containers.stats import Stats
 from engine.daemon.containers.supervision import Supervision
-from engine.daemon.containers.views import Surroundings, inspect_view, summary_view
+from engine.daemon.containers.views import Surroundings, inspect_view, port_list, ports_view, summary_view
 from engine.daemon.protocols import (
     Attached,
     ContainerUse,
@@ -154,11 +154,16 @@ class ContainerRoom:
             ids = {settings.get("NetworkID", "") for settings in (self.endpoints(container)).values()}
             return {*container.endpoints, *ids} - {""}
 
-        def published_of(container: Container) -> Collection[str]:
-            attached = self.attached(container)
-            return [port for port, bindings in attached.ports.items() if bindings] if attached is not None else []
+        def ports_of(container: Container) -> Sequence[Port]:
+            return port_list(ports_view(container, self.attached(container)))
 
-        return filtering.Lookups(created_of, images_of, networks_of, published_of)
+        def exposed_of(container: Container) -> Collection[str]:
+            return [f"{port['PrivatePort']}/{port['Type']}" for port in ports_of(container)]
+
+        def published_of(container: Container) -> Collection[str]:
+            return [f"{port['PublicPort']}/{port['Type']}" for port in ports_of(container) if port.get("PublicPort")]
+
+        return filtering.Lookups(created_of, images_of, networks_of, exposed_of, published_of)
 
     def endpoints(self, container: Container) -> Mapping[str, EndpointSettings]:
         attached = self.attached(container)

@@ -55,6 +55,8 @@ class Situation:
     init: str | None = None
     shm: str | None = None
     host_devices: Sequence[Device] = ()
+    # What links add to the environment, as the containers on the default bridge know each other.
+    linked: Sequence[str] = ()
 
 
 def make_spec(container: Container, situation: Situation) -> tuple[RuntimeSpec, list[str]]:
@@ -105,7 +107,7 @@ def make_process(container: Container, situation: Situation, warnings: list[str]
         "terminal": container.tty,
         "user": user_of(account),
         "args": words,
-        "env": environment(container, situation.hostname),
+        "env": environment(container, situation.hostname, situation.linked),
         "cwd": container.config.get("WorkingDir") or "/",
     }
     size = host.get("ConsoleSize") or [0, 0]
@@ -159,11 +161,12 @@ def apparmor(process: Process, options: Mapping[str, str], host: Host, warnings:
         warnings.append(f"This kernel has no AppArmor: the profile {profile} is not applied.")
 
 
-def environment(container: Container, hostname: str) -> list[str]:
-    """PATH, HOSTNAME and TERM first, then what the user and the image said; a name alone takes a variable away."""
+def environment(container: Container, hostname: str, linked: Sequence[str] = ()) -> list[str]:
+    """PATH, HOSTNAME, TERM and links first, then what user and image said; a name alone takes a variable away."""
     made = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname}
     if container.tty:
         made["TERM"] = "xterm"
+    made |= dict(entry.split("=", 1) for entry in linked)
     for entry in container.config.get("Env") or []:
         name, equals, value = entry.partition("=")
         if equals:
@@ -187,7 +190,8 @@ def security_options(texts: Sequence[str]) -> dict[str, str]:
             name not in ("seccomp", "apparmor", "label", "no-new-privileges", "systempaths", "writable-cgroups")
             or not sign
         ):
-            raise InvalidArgument(f"invalid --security-opt 2: {text!r}")
+            number = 2 if sign else 1
+            raise InvalidArgument(f'invalid --security-opt {number}: "{text}"')
         if name == "no-new-privileges" and value not in ("true", "false", "1", "0"):
             raise InvalidArgument(f"invalid --security-opt: {text!r}")
         made[name] = {"1": "true", "0": "false"}.get(value, value) if name == "no-new-privileges" else value

@@ -101,7 +101,7 @@ class Stats:
         except (ValueError, ProcessTimeout) as error:
             raise InvalidArgument(f"ps: {error}") from None
         if done.code:
-            raise InvalidArgument(f"ps: {done.stderr.decode(errors='replace').strip()}")
+            raise InvalidArgument(f"ps: {done.stderr.decode(errors='replace').strip().partition(chr(10))[0]}")
         self._rooms.tell(entry, "top")
         return parse_ps(done.stdout.decode(errors="replace"), members)
 

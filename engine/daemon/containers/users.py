@@ -53,7 +53,7 @@ def group_of(word: str, groups: Sequence[Sequence[str]]) -> int:
             return number(row[2])
     if word.isdecimal():
         return number(word)
-    raise InvalidArgument(f"unable to find group {word}: no matching entries in group file")
+    raise InvalidArgument(f"Unable to find group {word}: no matching entries in group file")
 
 
 def rows(text: str, least: int) -> Iterator[list[str]]:

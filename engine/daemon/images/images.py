@@ -30,6 +30,8 @@ from engine.oci.digest import Digest
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
 
+# The DiffID of a tar of nothing.
+NO_CHANGE = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
 Told = Callable[[str, int], None]
 
 
@@ -102,11 +104,14 @@ class LocalImages:
         for name in names:
             self.index.name(id, name, now=self._clock.now())
         if action:
-            attributes = {"name": names[0] if names else id}
-            self._events.publish("image", action, id, attributes)
+            self.tell(action, self.index.get(id), names[0] if names else id)
         if new and action != "create":
-            self._events.publish("image", "create", id, {"name": id})
+            self.tell("create", self.index.get(id), id)
         return self.index.get(id)
+
+    def tell(self, action: str, image: ImageRecord, name: str) -> None:
+        """An event about an image: its labels go with each."""
+        self._events.publish("image", action, image.id, {**(image.config.get("Labels") or {}), "name": name})
 
     async def import_(
         self, body: AsyncIterable[bytes], *, name: str, message: str, config: ContainerConfig, platform: Platform
@@ -149,18 +154,20 @@ class LocalImages:
             fresh = self.layers.unpack(feed.next)
             try:
                 below = list(parent.diff_ids) if parent is not None else []
+                # Nothing changed: no layer, as dockerd has it.
+                added = [] if fresh.diff_id == NO_CHANGE else [fresh.diff_id]
                 platform = platform_of(parent)
                 content = self._document(
                     parent,
                     config,
-                    [*below, fresh.diff_id],
+                    [*below, *added],
                     platform,
                     comment=comment,
                     author=author,
                     created_by=created_by,
                     container=container,
                 )
-                self._chain([*below, fresh.diff_id], {fresh.diff_id: fresh})
+                self._chain([*below, *added], {fresh.diff_id: fresh})
                 self.blobs.put(content)
                 return content
             finally:
@@ -186,6 +193,7 @@ class LocalImages:
     ) -> bytes:
         created = rfc3339(self._clock.now())
         line: dict[str, Any] = {"created": created, "created_by": created_by, "author": author, "comment": comment}
+        line["empty_layer"] = parent is not None and len(diff_ids) == len(parent.diff_ids)
         history = list(parent.document.get("history") or ()) if parent is not None else []
         document: dict[str, Any] = {
             "architecture": platform.architecture,
@@ -208,7 +216,7 @@ class LocalImages:
         image = self.index.get(reference)
         name = familiar_name(repository, tag)
         self.index.name(image.id, name, now=self._clock.now())
-        self._events.publish("image", "tag", image.id, {"name": name})
+        self.tell("tag", image, name)
 
     # --- going out
     def save(self, references: Sequence[str]) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
@@ -223,7 +231,7 @@ class LocalImages:
             elif named is None and self._is_repository(reference, image):
                 names += [name for name in image.names if name not in names]
         for image, _ in chosen.values():
-            self._events.publish("image", "save", image.id, {"name": image.id})
+            self.tell("save", image, image.id)
         return pieces_from_thread(lambda: save_archive(list(chosen.values()), self.blobs, self.layers))
 
     def _is_repository(self, reference: str, image: ImageRecord) -> bool:
@@ -246,6 +254,8 @@ def familiar_name(repository: str, tag: str | None) -> str:
         raise InvalidArgument(f"invalid reference format: {error}") from error
     if parsed.digest is not None:
         raise InvalidArgument("refusing to create a tag with a digest reference")
+    if parsed.path in {"sha256", "library/sha256"}:
+        raise InvalidArgument("refusing to create an ambiguous tag using digest algorithm as name")
     return parsed.with_default_tag().familiar
 
 

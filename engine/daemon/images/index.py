@@ -87,7 +87,7 @@ class ImageIndex:
     def get(self, reference: str) -> ImageRecord:
         found = self.find(reference)
         if found is None:
-            raise NotFound(f"No such image: {reference}")
+            raise NotFound(f"No such image: {spoken(reference)}")
         return found
 
     def id_of_name(self, reference: str) -> str | None:
@@ -170,6 +170,16 @@ class ImageIndex:
             self._store.delete(IMAGE, id)
         del self._images[id]
         del self._known[id]
+
+
+def spoken(reference: str) -> str:
+    """As dockerd repeats what it has not: with the tag that is meant. Raises InvalidArgument for what is no name."""
+    if reference.startswith("sha256:") or (HEX.fullmatch(reference) and len(reference) == 64):
+        return reference
+    try:
+        return Reference.parse(reference).with_default_tag().familiar
+    except ValueError as error:
+        raise InvalidArgument(f"invalid reference format: {error}") from None
 
 
 def document_of(content: bytes) -> dict[str, Any]:

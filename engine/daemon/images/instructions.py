@@ -1,7 +1,7 @@
 """Dockerfile instructions as `commit --change` and `import --change` take them, applied to an image's config. Pure.
 
 Source: docker/cli, docs/reference/commandline/container_commit.md: CMD, ENTRYPOINT, ENV, EXPOSE,
-LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR.
+HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def applied(config: ContainerConfig, changes: Iterable[str]) -> ContainerConfig:
             word, _, rest = line.partition(" ")
             maker = MAKERS.get(word.upper())
             if maker is None:
-                raise InvalidArgument(f"{word} is not a valid change command")
+                raise InvalidArgument(f"{word.lower()} is not a valid change command")
             if not rest.strip():
                 raise InvalidArgument(f"{word.upper()} requires at least one argument")
             maker(document, rest.strip())
@@ -113,11 +113,51 @@ def set_stop_signal(document: dict[str, Any], rest: str) -> None:
     document["StopSignal"] = rest
 
 
+def set_healthcheck(document: dict[str, Any], rest: str) -> None:
+    """`[--interval=… --timeout=… --start-period=… --start-interval=… --retries=N] CMD command`, or NONE."""
+    health: dict[str, Any] = {}
+    while rest.startswith("--"):
+        flag, _, rest = rest.partition(" ")
+        name, _, value = flag[2:].partition("=")
+        rest = rest.strip()
+        if name == "retries" and value.isdecimal():
+            health["Retries"] = int(value)
+        elif name in HEALTH_TIMES:
+            health[HEALTH_TIMES[name]] = nanoseconds(value)
+        else:
+            raise InvalidArgument(f"HEALTHCHECK: unknown flag or value: {flag}")
+    kind, _, command_text = rest.partition(" ")
+    if kind.upper() == "NONE" and not command_text.strip():
+        document["Healthcheck"] = {"Test": ["NONE"]}
+        return
+    if kind.upper() != "CMD" or not command_text.strip():
+        raise InvalidArgument(f'Unknown type "{kind}" in HEALTHCHECK (try CMD)')
+    words_ = command(command_text.strip())
+    shell = words_[:2] == ["/bin/sh", "-c"] and not command_text.strip().startswith("[")
+    document["Healthcheck"] = {"Test": ["CMD-SHELL", words_[2]] if shell else ["CMD", *words_], **health}
+
+
+def nanoseconds(text: str) -> int:
+    """Go's durations: `1m30s`. Raises InvalidArgument."""
+    units = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)", text)
+    if not parts or "".join(f"{number}{unit}" for number, unit in parts) != text:
+        raise InvalidArgument(f'time: invalid duration "{text}"')
+    return int(sum(float(number) * units[unit] for number, unit in parts))
+
+
+HEALTH_TIMES = {
+    "interval": "Interval",
+    "timeout": "Timeout",
+    "start-period": "StartPeriod",
+    "start-interval": "StartInterval",
+}
 MAKERS: dict[str, Callable[[dict[str, Any], str], None]] = {
     "CMD": set_cmd,
     "ENTRYPOINT": set_entrypoint,
     "ENV": set_env,
     "EXPOSE": set_expose,
+    "HEALTHCHECK": set_healthcheck,
     "LABEL": set_label,
     "ONBUILD": set_onbuild,
     "STOPSIGNAL": set_stop_signal,

@@ -79,7 +79,7 @@ class Removal:
     def _untag(self, image: ImageRecord, name: str) -> None:
         self._index.unname(name)
         self.done.append({"Untagged": name})
-        self._events.publish("image", "untag", image.id, {"name": name})
+        self._images.tell("untag", image, image.id)
 
     def _delete(self, image: ImageRecord, *, prune: bool) -> None:
         for name in (*image.names, *image.digests):

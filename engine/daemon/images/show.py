@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine.api.errors import InvalidArgument
@@ -117,7 +118,16 @@ def history_of(image: ImageRecord) -> list[ImageLayer]:
     return lines
 
 
-def summary_of(image: ImageRecord, version: Version, *, containers: int = -1, shared: int = -1) -> ImageSummary:
+def summary_of(
+    image: ImageRecord, version: Version, *, containers: int = -1, shared: int = -1, patterns: Collection[str] = ()
+) -> ImageSummary:
+    """`patterns`: a list by reference shows only the names that fit."""
+    if patterns:
+        image = replace(
+            image,
+            names=tuple(name for name in image.names if fits(name, patterns)),
+            digests=tuple(name for name in image.digests if fits(name, patterns)),
+        )
     none = version < (1, 43) and not image.names
     shown: ImageSummary = {
         "Containers": containers,

@@ -97,9 +97,11 @@ def check_shape(body: Mapping[str, Any]) -> None:
         raise Forbidden(f"operation is not permitted on predefined {name} network ")
     if not isinstance(body.get("ConfigFrom") or {}, dict) or not isinstance(body.get("IPAM") or {}, dict):
         raise InvalidArgument("invalid ConfigFrom or IPAM: they must be objects")
+    if body.get("Ingress"):
+        raise Forbidden("Ingress network can only be global scope network")
     if body.get("Scope") in {"swarm", "global"}:
         raise Forbidden("cannot create a swarm scoped network when swarm is not active")
-    if body.get("Ingress"):
+    if body.get("Scope") not in {None, "", "local"}:
         raise Unavailable(SWARM)
 
 

@@ -84,7 +84,9 @@ class NetworkRoom:
 
     def check(self, attachment: Attachment) -> None:
         for reference, settings in attachment.endpoints.items():
-            check_settings(self.catalog.get(reference), settings or {})
+            # One that isn't there yet may be until the container starts: then its absence is the fault.
+            if (network := self.catalog.find(reference)) is not None:
+                check_settings(network, settings or {})
         self._requests(attachment)
         read_mac(attachment.mac_address)
 

@@ -297,7 +297,7 @@ def ready_base(folder: Path) -> Path:
         beside = folder.with_name(f".{folder.name}.{os.urandom(4).hex()}")
         for name in ("proc", "sys", "dev/pts", "dev/shm", "etc"):
             (beside / name).mkdir(parents=True)
-        for name in ("etc/hosts", "etc/hostname", "etc/resolv.conf", "dev/console"):
+        for name in ("etc/hosts", "etc/hostname", "etc/resolv.conf", "dev/console", ".dockerenv"):
             (beside / name).touch(0o644)
         (beside / "etc/mtab").symlink_to("/proc/mounts")
         with contextlib.suppress(OSError):  # another start was faster

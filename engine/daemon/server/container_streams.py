@@ -14,7 +14,7 @@ from engine.api.errors import InvalidArgument
 from engine.api.frames import Frame, encode
 from engine.daemon.containers.attaching import AttachOptions
 from engine.daemon.containers.detach_keys import parse_keys
-from engine.daemon.containers.logtext import Wanted
+from engine.daemon.containers.logtext import Wanted, log_details
 from engine.daemon.containers.moments import nanoseconds_of
 from engine.daemon.containers.room import ContainerRoom
 from engine.daemon.containers.shelf import Entry
@@ -59,6 +59,8 @@ def routes(room: ContainerRoom) -> list[Route]:
     async def logs(request: Request) -> None:
         entry = entry_of(request)
         wanted = wanted_of(request)
+        if request.flag("details"):
+            wanted = replace(wanted, details=log_details(entry.container) + b" ")
         tty = entry.container.tty
         room.logs.check(entry)
         kind = (RAW_STREAM if tty else MULTIPLEXED_STREAM) if request.version >= (1, 42) else ""
@@ -82,12 +84,14 @@ def routes(room: ContainerRoom) -> list[Route]:
                 await send(json.dumps(sample, separators=(",", ":")).encode() + b"\n")
 
     async def path_stat(request: Request) -> None:
-        found = await room.archives.look(entry_of(request), path_of(request))
+        path = path_of(request)
+        found = await room.archives.look(entry_of(request), path)
         await request.answer_empty(200, found.header())
 
     async def get_archive(request: Request) -> None:
+        path = path_of(request)
         async with (
-            room.archives.read(entry_of(request), path_of(request)) as (found, pieces),
+            room.archives.read(entry_of(request), path) as (found, pieces),
             request.stream(TAR, headers=found.header()) as send,
         ):
             async for piece in pieces:

@@ -12,7 +12,7 @@ from typing import Any, cast
 import anyio
 
 from engine.api.containers import ContainerCreate
-from engine.api.errors import InvalidArgument
+from engine.api.errors import Conflict, InvalidArgument, NotFound
 from engine.daemon.containers.body_types import ENDPOINT_TYPES, check_types
 from engine.daemon.containers.filters import LIST_FILTERS, PRUNE_FILTERS
 from engine.daemon.containers.room import ContainerRoom
@@ -63,7 +63,10 @@ def routes(room: ContainerRoom) -> list[Route]:
         await request.answer_empty(204)
 
     async def kill(request: Request) -> None:
-        await lifecycle.kill(entry_of(request), request.text("signal") or None)
+        try:
+            await lifecycle.kill(entry_of(request), request.text("signal") or None)
+        except (NotFound, Conflict) as error:
+            raise type(error)(f"Cannot kill container: {request.parameters['id']}: {error.message}") from None
         await request.answer_empty(204)
 
     async def pause(request: Request) -> None:
@@ -75,7 +78,10 @@ def routes(room: ContainerRoom) -> list[Route]:
         await request.answer_empty(204)
 
     async def rename(request: Request) -> None:
-        await lifecycle.rename(entry_of(request), request.text("name"))
+        name = request.text("name")
+        if not name:
+            raise InvalidArgument("Neither old nor new names may be empty")
+        await lifecycle.rename(entry_of(request), name)
         await request.answer_empty(204)
 
     async def update(request: Request) -> None:
@@ -208,6 +214,8 @@ def shown(found: dict[str, Any], request: Request) -> dict[str, Any]:
         made["Config"] = {key: value for key, value in made["Config"].items() if key != "MacAddress"}
     else:
         settings["Networks"] = without_dns_names(settings.get("Networks") or {})
+    if request.version < (1, 45):
+        settings["Networks"] = with_short_id(settings.get("Networks") or {}, str(made["Id"])[:12])
     made["NetworkSettings"] = settings
     return made
 
@@ -217,6 +225,16 @@ def shown_summary(found: dict[str, Any], request: Request) -> dict[str, Any]:
         networks = without_dns_names(found["NetworkSettings"]["Networks"] or {})
         return {**found, "NetworkSettings": {"Networks": networks}}
     return found
+
+
+def with_short_id(networks: Mapping[str, Any], short: str) -> dict[str, Any]:
+    """Before DNSNames said it, a container's short id was one of its aliases in networks with names."""
+    return {
+        name: {**settings, "Aliases": list(dict.fromkeys([*(settings.get("Aliases") or []), short]))}
+        if settings.get("EndpointID") and name not in ("bridge", "host", "none")
+        else settings
+        for name, settings in networks.items()
+    }
 
 
 def without_dns_names(networks: Mapping[str, Any]) -> dict[str, Any]:

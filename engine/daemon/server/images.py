@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Sequence
 from typing import Any
 
 import anyio
@@ -21,7 +21,8 @@ from engine.daemon.images.show import (
     shared_sizes,
     summary_of,
 )
-from engine.daemon.protocols import Events
+from engine.daemon.protocols import Events, ImageRecord
+from engine.daemon.server.fetched import fetched
 from engine.daemon.server.request import Request
 from engine.daemon.server.router import Route
 from engine.kit.clock import Clock
@@ -41,7 +42,10 @@ def routes(images: LocalImages, events: Events, clock: Clock) -> list[Route]:
             filters = {**filters, "reference": [request.text("filter")]}
         found = listed(images.index, filters, all=request.flag("all"), now=clock.now())
         shared = shared_sizes(images.index.all()) if request.flag("shared-size") else {}
-        shown = [summary_of(image, request.version, shared=shared.get(image.id, -1)) for image in found]
+        patterns = filters.get("reference", ())
+        shown = [
+            summary_of(image, request.version, shared=shared.get(image.id, -1), patterns=patterns) for image in found
+        ]
         await request.answer_json(shown)
 
     async def inspect(request: Request) -> None:
@@ -89,11 +93,18 @@ def routes(images: LocalImages, events: Events, clock: Clock) -> list[Route]:
                 short = diff_id.removeprefix("sha256:")[:12]
                 progress.send_nowait(line_of({"status": "Loading layer", "progressDetail": detail, "id": short}))
 
-        # The archive is read before the answer begins: a fault is then a status, and no client waits for progress
-        # while it writes.
-        found = await images.load(request.body(), told)
+        # The archive is read before the answer begins: no client waits for progress while it writes. A fault of the
+        # archive's is a line all the same: the SDKs look for it there.
+        found: list[tuple[ImageRecord, tuple[str, ...]]] = []
+        fault = ""
+        try:
+            found = await images.load(request.body(), told)
+        except InvalidArgument as error:
+            fault = error.message
         async with request.stream("application/json", headers={}) as send:
             progress.close()
+            if fault:
+                await send(line_of({"errorDetail": {"message": fault}, "error": fault}))
             async for line in lines:
                 await send(line)
             for image, names in found:
@@ -109,8 +120,8 @@ def routes(images: LocalImages, events: Events, clock: Clock) -> list[Route]:
                 "this engine does not pull from registries yet: load the image from an archive (docker load)"
             )
         source = request.text("fromSrc")
-        if source != "-":
-            raise InvalidArgument("fromSrc must be -: this engine fetches nothing from other servers to import it")
+        if not source:
+            raise InvalidArgument("name an image to pull (fromImage) or an archive to import (fromSrc)")
         name = familiar_name(request.text("repo"), request.text("tag")) if request.text("repo") else ""
         config = applied({}, request.texts("changes"))
         platform = Platform.here()
@@ -119,11 +130,19 @@ def routes(images: LocalImages, events: Events, clock: Clock) -> list[Route]:
                 platform = Platform.parse(text)
             except ValueError as error:
                 raise InvalidArgument(str(error)) from error
-        image = await images.import_(
-            request.body(), name=name, message=request.text("message"), config=config, platform=platform
-        )
+        message = request.text("message") or f"Imported from {source}"
+
+        async def imported(body: AsyncIterable[bytes]) -> str:
+            made = await images.import_(body, name=name, message=message, config=config, platform=platform)
+            return made.id
+
+        if source == "-":
+            id = await imported(request.body())
+        else:
+            async with fetched(source) as body:
+                id = await imported(body)
         async with request.stream("application/json") as send:
-            await send(line_of({"status": image.id}))
+            await send(line_of({"status": id}))
 
     return [
         Route("GET", "/images/json", list_),

@@ -69,12 +69,15 @@ class Request:
             raise InvalidArgument(f"invalid value for {name}: {json.dumps(text)} is not a whole number")
         return int(text)
 
-    def filters(self, known: Collection[str]) -> dict[str, list[str]]:
-        """`?filters=` in either form: {"label": {"a=b": true}} or {"label": ["a=b"]}. Raises InvalidArgument."""
+    def filters(self, known: Collection[str] | None) -> dict[str, list[str]]:
+        """`?filters=` in either form: {"label": {"a=b": true}} or {"label": ["a=b"]}; `known` None takes any name.
+
+        Raises InvalidArgument.
+        """
         text = self.text("filters")
         found = filters_of(text) if text else {}
         for name in found:
-            if name not in known:
+            if known is not None and name not in known:
                 raise InvalidArgument(f"invalid filter '{name}'")
         return found
 

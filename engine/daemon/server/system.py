@@ -63,7 +63,7 @@ def routes(
         await request.answer_json(shown)
 
     async def events_(request: Request) -> None:
-        filters = request.filters(EVENT_FILTERS)
+        filters = {name: words for name, words in request.filters(None).items() if name in EVENT_FILTERS}
         since, until = instant(request, "since", clock), instant(request, "until", clock)
         async with (
             events.subscribe(filters, since=since, until=until) as stream,
@@ -73,7 +73,7 @@ def routes(
                 await send(json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
 
     async def df(request: Request) -> None:
-        kinds = set(request.texts("type"))
+        kinds = set(request.texts("type")) if request.version >= (1, 42) else set()
         if unknown := kinds - DF_TYPES:
             raise InvalidArgument(f"unknown object type: {sorted(unknown)[0]}")
         wanted = kinds or DF_TYPES

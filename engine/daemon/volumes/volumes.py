@@ -77,6 +77,10 @@ class LocalVolumes:
             check_driver(driver)
         if not name:
             name, labels[ANONYMOUS] = secrets.token_hex(32), ""
+        elif len(name) == 1:
+            raise InvalidArgument(
+                f"create {name}: volume name is too short, names should be at least two alphanumeric characters"
+            )
         elif not NAME.fullmatch(name) or len(name) > 255:
             raise InvalidArgument(
                 f'create {name}: "{name}" includes invalid characters for a local volume name, only '

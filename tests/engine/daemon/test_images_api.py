@@ -168,7 +168,7 @@ def test_import_makes_an_image_of_a_root_file_system(api: Api) -> None:
     assert found["Config"]["ExposedPorts"] == {"80/tcp": {}, "90/udp": {}}
     assert [layer["Size"] for layer in api.call("GET", "/images/imp:1/history")[1]] == [1]
     status, answer = api.call("POST", "/images/create?fromSrc=-&changes=RUN+x", BASE)
-    assert (status, answer["message"]) == (400, "RUN is not a valid change command")
+    assert (status, answer["message"]) == (400, "run is not a valid change command")
 
 
 def test_lists_are_filtered_and_a_bad_filter_is_refused(api: Api) -> None:
@@ -180,7 +180,7 @@ def test_lists_are_filtered_and_a_bad_filter_is_refused(api: Api) -> None:
         assert status == 200, found
         return sorted(name for image in found for name in image["RepoTags"] if name.startswith(("f/", "plain")))
 
-    assert names({"reference": ["f/*"]}) == ["f/one:1", "f/two:1", "plain:1"]
+    assert names({"reference": ["f/*"]}) == ["f/one:1", "f/two:1"]
     assert names({"reference": {"f/*:1": True}, "label": ["a=b"]}) == ["f/one:1"]
     assert names({"label": ["a", "x"]}) == names({"dangling": ["true"]}) == names({"until": ["1970-01-02"]}) == []
     for bad in ('{"color":["red"]}', "{", "[]", '{"dangling":["maybe"]}', '{"label":[1]}', '{"since":["nobody"]}'):

@@ -25,7 +25,7 @@ def test_what_is_so_already_is_unchanged(phase: Phase, verb: Verb) -> None:
         (Phase.PAUSED, Verb.START, "cannot start a paused container, try unpause instead"),
         (Phase.PAUSED, Verb.PAUSE, "Container id is already paused"),
         (Phase.EXITED, Verb.PAUSE, "Container id is not running"),
-        (Phase.EXITED, Verb.KILL, "Cannot kill container: id: Container id is not running"),
+        (Phase.EXITED, Verb.KILL, "Container id is not running"),
         (Phase.RUNNING, Verb.REMOVE, "You cannot remove a running container id"),
         (Phase.PAUSED, Verb.REMOVE, "Unpause and then stop"),
         (Phase.REMOVING, Verb.REMOVE, "already in progress"),

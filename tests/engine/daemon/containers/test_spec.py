@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from engine.api.errors import InvalidArgument
 from engine.daemon.containers.capabilities import DEFAULT, capabilities_of
+from engine.daemon.containers.limits import resources_of
+from engine.daemon.containers.linking import link_variables
 from engine.daemon.containers.seccomp_profile import default_profile, resolve_profile
 from engine.daemon.containers.spec import Source, make_spec
 from engine.daemon.containers.users import Account
@@ -183,3 +186,33 @@ def test_an_init_runs_the_command_and_is_mounted() -> None:
     spec, _ = make_spec(container(), situation(init="/usr/bin/tini"))
     assert spec["process"]["args"] == ["/sbin/docker-init", "--", "sleep", "1"]
     assert any(m["destination"] == "/sbin/docker-init" and m["source"] == "/usr/bin/tini" for m in spec["mounts"])
+
+
+def test_links_are_told_in_the_environment_as_docker_tells_them() -> None:
+    told = list(link_variables("/web/my-db", "172.17.0.2", ["53/udp", "80/tcp"], ["PATH=/bin", "KEY=a=b"]))
+    assert told == [
+        "MY_DB_PORT=tcp://172.17.0.2:80",
+        "MY_DB_PORT_80_TCP=tcp://172.17.0.2:80",
+        "MY_DB_PORT_80_TCP_ADDR=172.17.0.2",
+        "MY_DB_PORT_80_TCP_PORT=80",
+        "MY_DB_PORT_80_TCP_PROTO=tcp",
+        "MY_DB_PORT_53_UDP=udp://172.17.0.2:53",
+        "MY_DB_PORT_53_UDP_ADDR=172.17.0.2",
+        "MY_DB_PORT_53_UDP_PORT=53",
+        "MY_DB_PORT_53_UDP_PROTO=udp",
+        "MY_DB_NAME=/web/my-db",
+        "MY_DB_ENV_KEY=a=b",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"NanoCpus": 5_000_000_000}, "Range of CPUs is from 0.01 to 4.00, as there are only 4 CPUs available"),
+        ({"CpusetCpus": "0-7"}, "Requested CPUs are not available - requested 0-7, available: 0-3"),
+        ({"CpusetMems": "1"}, "Requested memory nodes are not available - requested 1, available: 0"),
+    ],
+)
+def test_more_processors_than_there_are_is_refused(asked: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidArgument, match=re.escape(words)):
+        resources_of(asked, host(cpus=4, online_cpus="0-3", online_nodes="0"))

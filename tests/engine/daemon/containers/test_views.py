@@ -15,7 +15,7 @@ from engine.daemon.containers.views import Surroundings, command_text, inspect_v
 from tests.engine.daemon.containers.values import container
 
 S = 10**9
-NOWHERE = Lookups(lambda word: 0, lambda word: [], lambda c: [], lambda c: [])
+NOWHERE = Lookups(lambda word: 0, lambda word: [], lambda c: [], lambda c: ["80/tcp"], lambda c: [])
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ def host(**changes: Any) -> Host:
         "machine": "x86_64",
         "capabilities": frozenset(NAMES),
         "apparmor": False,
+        "cpus": 4,
         **changes,
     }
     return Host(**made)

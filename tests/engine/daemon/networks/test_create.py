@@ -94,6 +94,7 @@ def test_a_network_can_take_its_configuration_from_another() -> None:
         ({"Name": "x", "Driver": "macvlan"}, NotImplementedByEngine, "use bridge"),
         ({"Name": "x", "Driver": "overlay"}, Unavailable, "not a swarm manager"),
         ({"Name": "x", "Scope": "swarm"}, Forbidden, "cannot create a swarm scoped network"),
+        ({"Name": "x", "Scope": "far"}, Unavailable, "not a swarm manager"),
         ({"Name": "x", "IPAM": {"Driver": "nope"}}, NotFound, 'plugin "nope" not found'),
         ({"Name": "x", "IPAM": {"Config": [{"Subnet": "10.9.0.0/33"}]}}, InvalidArgument, "invalid subnet 10.9.0.0/33"),
         ({"Name": "x", "IPAM": {"Config": [{"Gateway": "10.9.0.1"}]}}, InvalidArgument, "invalid subnet"),
