@@ -14,10 +14,7 @@ show() {
     "$@"
 }
 rorqual() { "$rorqual" "$@"; }
-answers() { rorqual ls -q >/dev/null 2>&1; }
 port_free() { ! python3 -c "import socket; socket.create_connection(('127.0.0.1', $1), 1)" 2>/dev/null; }
-
-socket=/run/rorqual/engine.sock
 
 if [ "${1:-}" = stop ]; then
     show rorqual down -v
@@ -28,17 +25,20 @@ if [ "${1:-}" = stop ]; then
     exit 0
 fi
 
-alive() { python3 -c "import socket; socket.socket(socket.AF_UNIX).connect('$socket')" 2>/dev/null; }
-alive && before=yes || before=no
-if ! answers; then
-    rorqual ls || true # says why, and what to do
+# The engine that `up` would take, in its own words: named, the project's own, one that runs here, or ours, started now.
+if ! words=$(rorqual up --dry-run 2>&1 >/dev/null); then
+    printf '%s\n' "$words" >&2
     exit 1
 fi
-if [ "$before" = no ] && alive; then
-    say "no engine was there: Rorqual has started its own ($socket)"
+engine=$(printf '%s\n' "$words" | sed -n '/^Engine: /{p;q;}')
+printf '%s%s%s\n' "$bold" "$engine" "$plain"
+case $engine in
+*"started on demand"*)
+    say "no engine was here: Rorqual has started its own, which make demo-stop ends"
     mkdir -p "$run"
     touch "$run/started"
-fi
+    ;;
+esac
 
 if [ -z "$(rorqual ps -q 2>/dev/null || true)" ]; then
     for port in 8080 18080 28080; do
