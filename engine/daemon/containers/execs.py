@@ -69,6 +69,10 @@ class Exec:
         return f"{program} {' '.join(arguments)}"  # the space is there in dockerd's events, with arguments or without
 
 
+# How long the end of an exec's output may come before that of its process.
+CODE_SECONDS = 1.0
+
+
 class ExecEnds:
     """An execution's streams as one, to the end of all of them."""
 
@@ -213,9 +217,10 @@ class Execs:
         try:
             if await join(client, ExecEnds(execution), how):
                 self._tell(found, f"exec_detach: {found.words}")
-            if execution.ended:
-                # Who reads the end of the stream asks for the exit code next.
-                await found.done.wait()
+            else:
+                # Who reads the end of the stream asks for the exit code next, and the pipes end before the process.
+                with anyio.move_on_after(CODE_SECONDS):
+                    await found.done.wait()
         finally:
             if not execution.ended:
                 self._tasks.start_soon(drain, execution)
