@@ -19,6 +19,8 @@ from engine.cli.exitcodes import ERROR, INTERRUPTED
 from engine.cli.options import EngineOptions, ProjectOptions
 from engine.cli.render.progress import Quiet, make_progress
 from engine.client.session import Engine
+from engine.plan.faults import Unplannable
+from engine.plan.observed import Observed
 from engine.plan.options import PlanOptions
 from engine.plan.render.text import render_text
 from engine.plan.steps import Plan, ReplaceVolume
@@ -46,6 +48,19 @@ class Convergence(Reconciling):
     span_of: Callable[..., Span | None] = no_spans
     engine_options: EngineOptions = field(default_factory=EngineOptions)
     quiet: frozenset[str] = frozenset()
+
+    def plan(self, options: PlanOptions, observed: Observed) -> Plan:
+        """Raises SpecInvalid, with the place, for what can't be on this host."""
+        try:
+            return super().plan(options, observed)
+        except Unplannable as fault:
+            report = Diagnostics()
+            report.error(fault.code, fault.bare, self.place(*fault.path), hint=fault.hint)
+            raise SpecInvalid(report) from fault
+
+    def place(self, *path: str) -> Span | None:
+        """The smallest place there is on the way to a path of the spec."""
+        return next(filter(None, (self.span_of(*path[:end]) for end in range(len(path), 1, -1))), None)
 
     async def converge(self, options: PlanOptions, build: BuildOptions | None = None, *, yes: bool = False) -> Report:
         """Plan and apply. Where containers stand already, images are pulled and built first, and the rest is planned
@@ -105,7 +120,7 @@ class Convergence(Reconciling):
             quiet=self.quiet,
         )
         if not report.ok:
-            print(render_failures(report, self.span_of), file=sys.stderr)
+            print(render_failures(report, self.span_of, self.project), file=sys.stderr)
         return report
 
 

@@ -154,8 +154,11 @@ def changed(step: Step, run: OneOff) -> Step:
     action = step.action
     if not isinstance(action, CreateContainer) or step.address.name != run.service:
         return step
+    # none of the service's replicas, so without a number
     return step._replace(
-        action=CreateContainer(desired_run(action.desired, run), start=False), because="run asks for it"
+        address=step.address._replace(replica=0),
+        action=CreateContainer(desired_run(action.desired, run), start=False),
+        because="run asks for it",
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from engine.api.errors import InvalidArgument
 from engine.graph.address import Address, Kind
 from engine.plan.draft import Draft
+from engine.plan.faults import Unplannable
 from engine.plan.images import plan_images
 from engine.plan.lower.containers import Lowering
 from engine.plan.lower.naming import Naming
@@ -21,7 +21,7 @@ from specs.source import Diagnostic, Severity
 def make_plan(project: Project, observed: Observed, options: PlanOptions) -> Plan:
     """The steps that take what is observed to what the project asks for; none where it is so already.
 
-    Raises NotFound for a missing external network or volume, InvalidArgument for what can't be on one host.
+    Raises Unplannable for a missing external network or volume, and for what can't be on one host.
     """
     keys = select(project, options.services, deps=options.deps)
     check_ports(project, keys, options)
@@ -71,13 +71,21 @@ def check_ports(project: Project, keys: list[str], options: PlanOptions) -> None
         service = project.services[key]
         count = options.scale.get(key, service.replicas)
         if count > 1 and service.container_name:
-            raise InvalidArgument(f'service "{key}" asks for {count} replicas, but container_name gives them one name')
-        for published in fixed_ports(service) if count > 1 else ():
-            raise InvalidArgument(
-                f'service "{key}" asks for {count} replicas, but all would publish port {published} of the host: '
-                f"give a range ({published}-{int(published) + count - 1}), leave the host port out, or scale to 1"
+            text = f'service "{key}" asks for {count} replicas, but container_name gives them one name'
+            raise Unplannable("replicas", text, "services", key, "container_name", hint="leave it out, or scale to 1")
+        for number, published in fixed_ports(service) if count > 1 else ():
+            raise Unplannable(
+                "replicas",
+                f'service "{key}" asks for {count} replicas, but all would publish port {published} of the host',
+                *("services", key, "ports", number),
+                hint=f"give a range ({published}-{int(published) + count - 1}), leave the host port out, or scale to 1",
             )
 
 
-def fixed_ports(service: Service) -> list[str]:
-    return [p.published for p in service.ports or () if p.published and p.published.isdigit() and p.published != "0"]
+def fixed_ports(service: Service) -> list[tuple[str, str]]:
+    """Where in the list, and which port of the host."""
+    return [
+        (str(number), port.published)
+        for number, port in enumerate(service.ports or ())
+        if port.published and port.published.isdigit() and port.published != "0"
+    ]

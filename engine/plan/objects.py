@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from engine.api.errors import NotFound
 from engine.graph.address import Address, Kind
 from engine.plan.diff.objects import diff_network, diff_volume
 from engine.plan.draft import Draft
+from engine.plan.faults import Unplannable
 from engine.plan.lower.endpoints import labelled_network, labelled_volume, lower_network, lower_volume
 from engine.plan.observed import Observed
 from engine.plan.steps import CreateNetwork, CreateVolume, ReplaceNetwork, ReplaceVolume
@@ -26,7 +26,7 @@ def plan_networks(draft: Draft, project: Project, keys: Iterable[str], observed:
         live = observed.networks.get(desired.name)
         if desired.external:
             if live is None and desired.name not in PREDEFINED:
-                raise NotFound(f'network "{desired.name}" is declared as external (networks.{key}), but does not exist')
+                raise missing("network", desired.name, "networks", key)
         elif live is None:
             draft.add(desired.address, CreateNetwork(labelled_network(project, desired)), MISSING)
         elif changes := diff_network(desired, live):
@@ -44,7 +44,7 @@ def plan_volumes(draft: Draft, project: Project, keys: Iterable[str], observed: 
         live = observed.volumes.get(desired.name)
         if desired.external:
             if live is None:
-                raise NotFound(f'volume "{desired.name}" is declared as external (volumes.{key}), but does not exist')
+                raise missing("volume", desired.name, "volumes", key)
         elif live is None:
             draft.add(desired.address, CreateVolume(labelled_volume(project, desired)), MISSING)
         elif changes := diff_volume(desired, live):
@@ -52,6 +52,12 @@ def plan_volumes(draft: Draft, project: Project, keys: Iterable[str], observed: 
             draft.add(desired.address, action, f"{DIFFERS}: its data is lost", fields=changes)
             replaced.add(desired.name)
     return replaced
+
+
+def missing(noun: str, name: str, *path: str) -> Unplannable:
+    text = f'{noun} "{name}" is declared as external ({".".join(path)}), but does not exist'
+    hint = f"create it (docker {noun} create {name}), or leave external out to have it made"
+    return Unplannable(f"no-such-{noun}", text, *path, hint=hint)
 
 
 def used_networks(project: Project, keys: Iterable[str]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TextIO
 
 from engine.api.errors import InvalidArgument
 from engine.plan.steps import (
+    CreateContainer,
     KillContainer,
     PauseContainer,
     RestartContainer,
@@ -72,6 +73,9 @@ def make_progress(mode: str, ansi: str = "auto", stream: TextIO = sys.stderr) ->
 
 def words(step: Step) -> tuple[str, str]:
     """What is said of a step under way, and of one that is done."""
+    if isinstance(step.action, CreateContainer) and not step.address.replica:
+        # a container of `run`: none of the service's own
+        return f"creating {step.action.desired.name}", f"{step.action.desired.name} created"
     return VERBS.get(type(step.action)) or (DOING_WORDS[step.word], DONE_WORDS[step.word])
 
 
@@ -82,8 +86,10 @@ def done_line(outcome: Outcome) -> str:
         _, word = words(step)
         because = f"  {step.because}" if word in EXPLAINED else ""
         return f" {mark} {step.address} {word}  {outcome.seconds:.1f}s{because}"
-    # the rest of the reason stands in the report at the end
-    return f" {mark} {step.address} {outcome.status}: {outcome.reason.partition(chr(10))[0]}"
+    if outcome.status is Status.FAILED:
+        # why stands in the report at the end, with its place and what to do
+        return f" {mark} {step.address} failed  {outcome.seconds:.1f}s"
+    return f" {mark} {step.address} {outcome.status}: {outcome.reason}"
 
 
 class Quiet:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 
+from engine.cli.render.causes import Cause, cause_of
+from engine.cli.render.diagnostics import render_text
 from engine.graph.address import Address, Kind
+from engine.plan.steps import PullImage
 from engine.reconcile.outcome import Outcome, Report
-from specs.source import Span
+from specs.models import Project
+from specs.source import Diagnostic, Severity, Span
 
 SECTIONS = {Kind.SERVICE: "services", Kind.NETWORK: "networks", Kind.VOLUME: "volumes", Kind.IMAGE: "images"}
-# A word of the failure, and the key of the service that has to do with it.
-PLACES = (("port is already allocated", "ports"), ("address already in use", "ports"), ("health", "healthcheck"))
 Spans = Callable[..., Span | None]
 
 
-def render_failures(report: Report, span_of: Spans) -> str:
+def render_failures(report: Report, span_of: Spans, project: Project) -> str:
     """Text without a newline at its end; for a report in which something failed or was skipped."""
-    lines = [line for outcome in report.failed for line in failure_lines(outcome, span_of)]
+    lines = [line for outcome in report.failed for line in failure_lines(outcome, span_of, project)]
     skipped = report.skipped
     if skipped:
         named = {o.step.address for o in report.failed}
@@ -27,29 +30,50 @@ def render_failures(report: Report, span_of: Spans) -> str:
     return "\n".join(lines)
 
 
-def failure_lines(outcome: Outcome, span_of: Spans) -> list[str]:
-    address = outcome.step.address
-    span = place_of(address, outcome.reason, span_of)
-    place = f"{span}: " if span else ""
-    head = f"{place}error[{outcome.step.word}-failed]: {address}: {outcome.reason}"
-    return [head, *(f"    {line}" for line in outcome.evidence)]
+def failure_lines(outcome: Outcome, span_of: Spans, project: Project) -> Iterator[str]:
+    step = outcome.step
+    cause = cause_of(step.word, outcome.reason)
+    span = next(filter(None, (span_of(*path) for path in places(outcome, cause, project))), None)
+    # what comes after the first line shows what happened: a build's last words
+    reason, *shown = outcome.reason.strip().splitlines() or [""]
+    yield render_text([Diagnostic(Severity.ERROR, cause.code, f"{step.address}: {reason}", span, cause.hint)])
+    for line in (*shown, *outcome.evidence):
+        yield f"    {line}".rstrip()
 
 
-def place_of(address: Address, reason: str, span_of: Spans) -> Span | None:
-    """The smallest place in the spec that has to do with the failure."""
+def places(outcome: Outcome, cause: Cause, project: Project) -> Iterator[tuple[str, ...]]:
+    """Paths in the spec that have to do with the failure, the smallest first."""
+    address, action = outcome.step.address, outcome.step.action
+    if isinstance(action, PullImage):
+        # what is pulled for a service bears the reference as its name
+        yield ("images", address.name, "pull")
+        yield from (("services", key, "image") for key, s in project.services.items() if s.image == action.reference)
     section = SECTIONS.get(address.kind)
     if section is None:
-        return None
-    if address.kind is Kind.SERVICE:
-        for word, key in (
-            ("port is already allocated", "ports"),
-            ("address already in use", "ports"),
-            ("health", "healthcheck"),
-        ):
-            if word in reason and (span := span_of(section, address.name, key)):
-                return span
-    span = span_of(section, address.name)
-    if span is None and address.kind is Kind.IMAGE:
+        return
+    paths = {key: (section, address.name, *key.split(".")) for key in cause.keys}
+    for key, path in paths.items():
+        yield from ((*path, number) for number in items(project, address, key, outcome.reason))
+    yield from paths.values()
+    yield (section, address.name)
+    if address.kind is Kind.IMAGE:
         # a service's own build bears the service's name
-        span = span_of("services", address.name, "build")
-    return span
+        yield ("services", address.name, "build")
+
+
+def items(project: Project, address: Address, key: str, reason: str) -> Iterator[str]:
+    """Which items of a list the message speaks of: the port or the path that it names."""
+    service = project.services.get(address.name) if address.kind is Kind.SERVICE else None
+    if service is None:
+        return
+    words = set(re.split(r"[^\w./-]+", reason))
+    if key == "ports":
+        named = [{p.published or ""} for p in service.ports or ()]
+    elif key == "volumes":
+        named = [{m.source or "", m.target or ""} for m in service.volumes or ()]
+    elif key in {"secrets", "configs"}:
+        files = getattr(project, key)
+        named = [{getattr(files.get(r.source or ""), "file", "") or ""} for r in getattr(service, key) or ()]
+    else:
+        return
+    yield from (str(number) for number, texts in enumerate(named) if (texts - {""}) & words)

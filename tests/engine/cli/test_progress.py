@@ -30,4 +30,4 @@ def test_a_removal_needs_no_reason() -> None:
 
 def test_a_failure_of_many_lines_is_one_line_here() -> None:
     failed = Outcome(UPDATE, Status.FAILED, "the engine refused\nand said much more")
-    assert said(failed) == " ✘ service.web.1 failed: the engine refused\n"
+    assert said(failed) == " ✘ service.web.1 failed  0.0s\n"
