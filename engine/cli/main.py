@@ -37,9 +37,10 @@ class Command:
     hidden: bool = False
 
 
-LOOK_BEFORE, CONVERGE, LOOK, ENTER, OBJECTS, ENGINE = (
+LOOK_BEFORE, CONVERGE, LOOP, LOOK, ENTER, OBJECTS, ENGINE = (
     "Look before you leap",
     "Converge",
+    "Loop",
     "Look",
     "Enter",
     "Objects",
@@ -73,6 +74,7 @@ COMMANDS: dict[str, Command] = {
     "push": Command(CONVERGE, "Push the services' images."),
     "watch": Command(CONVERGE, "Keep containers in step with files as they change."),
     "wait": Command(CONVERGE, "Wait until containers stop; their exit code becomes ours."),
+    "agent": Command(LOOP, "Keep a host as its git repositories say."),
     "ps": Command(LOOK, "List the project's containers."),
     "ls": Command(LOOK, "List the projects on the engine."),
     "logs": Command(LOOK, "Show the containers' output, and with -f what comes."),

@@ -84,6 +84,9 @@ def up(
         bool, typer.Option("--abort-on-container-failure", help="Stop all as soon as one has failed")
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep the containers in step with files")] = False,
+    watch_source: Annotated[
+        bool, typer.Option("--watch-source", help="Follow the project's folder: converge when it or the host changes")
+    ] = False,
     exit_code_from: Annotated[
         str | None,
         typer.Option("--exit-code-from", help="Exit as this service does; implies --abort-on-container-exit"),
@@ -111,6 +114,15 @@ def up(
         rerun=frozenset(rerun or ()),
         stop_seconds=timeout,
     )
+    if watch_source:
+        if asks_for_more(options) or detach or wait or watch or engine.dry_run:
+            raise typer.BadParameter(
+                "--watch-source follows the whole project as its files say: leave out services and other flags of up"
+            )
+        # late: only this flag runs the loop
+        from engine.cli.watchsource import stay_with_source
+
+        stay_with_source(project, engine)
     quiet = frozenset({"pull"} if quiet_pull else ()) | frozenset({"build"} if quiet_build else ())
     aborts = abort_on_container_exit or exit_code_from is not None
     if aborts and abort_on_container_failure:
@@ -139,6 +151,11 @@ def up(
         watch=watch,
     )
     stay_and_exit(project, engine, options, shown, yes=yes, quiet=quiet)
+
+
+def asks_for_more(options: PlanOptions) -> bool:
+    """Whether anything but the plain project was asked for."""
+    return options != PlanOptions()
 
 
 def stay_and_exit(

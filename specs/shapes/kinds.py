@@ -202,8 +202,11 @@ def identity(node: Node) -> Any:
     return ("bool", value) if type(value) is bool else value
 
 
-def keyed(pattern: str, item: Shape, *, strict: bool = True) -> Shape:
-    """A mapping from names of the user's choice to one shape; without `strict`, other names may hold anything."""
+def keyed(pattern: str, item: Shape, *, strict: bool = True, reader: str = "Compose") -> Shape:
+    """A mapping from names of the user's choice to one shape; without `strict`, other names may hold anything.
+
+    `reader` is who knows the keys, for messages.
+    """
     compiled = re.compile(pattern).search
     checks = item.checks
     all_match = pattern in {".+", "^.+$"}
@@ -213,7 +216,7 @@ def keyed(pattern: str, item: Shape, *, strict: bool = True) -> Shape:
         for name, child in node.value.items():
             if not (name if all_match else compiled(name)):
                 if strict:
-                    wrong = bad_name(child, name)
+                    wrong = bad_name(child, name, reader)
                     faults = add(faults, [wrong], name)
                 continue
             kind = type(child.value)
@@ -230,15 +233,20 @@ def keyed(pattern: str, item: Shape, *, strict: bool = True) -> Shape:
     return Shape({dict: check}, schema | ({"additionalProperties": False} if strict else {}))
 
 
-def bad_name(child: Node, name: str) -> Fault:
+def bad_name(child: Node, name: str, reader: str) -> Fault:
     hint = "names are made of letters, digits, dots, _ and -"
-    return Fault(child, "bad-name", f"{name!r} is no name that Compose allows here", hint, at_key=True)
+    return Fault(child, "bad-name", f"{name!r} is no name that {reader} allows here", hint, at_key=True)
 
 
 def fields(
-    table: dict[str, Shape], *, required: Iterable[str] = (), extensions: bool = True, closed: bool = True
+    table: dict[str, Shape],
+    *,
+    required: Iterable[str] = (),
+    extensions: bool = True,
+    closed: bool = True,
+    reader: str = "Compose",
 ) -> Shape:
-    """A mapping with known keys; `extensions` allows x-*."""
+    """A mapping with known keys; `extensions` allows x-*. `reader` is who knows the keys, for messages."""
     needed = tuple(required)
     tables = {name: shape.checks for name, shape in table.items()}
 
@@ -248,7 +256,7 @@ def fields(
             checks = tables.get(name)
             if checks is None:
                 if closed and not (extensions and name.startswith("x-")):
-                    faults = add(faults, [unknown_key(child, name, table)], name)
+                    faults = add(faults, [unknown_key(child, name, table, reader)], name)
                 continue
             kind = type(child.value)
             if kind not in checks:
@@ -259,7 +267,7 @@ def fields(
             if found:
                 faults = add(faults, found, name)
         if faults and needed and node.key is None and tables.keys().isdisjoint(node.value):
-            return [not_text(node)]
+            return [not_text(node, reader)]
         for name in needed:
             if name not in node.value:
                 faults = add(faults, [missing_key(node, name)], None)
@@ -275,20 +283,20 @@ def fields(
     return Shape({dict: check}, schema)
 
 
-def not_text(node: Node) -> Fault:
+def not_text(node: Node, reader: str) -> Fault:
     """An item of a list that became a mapping because of its colon."""
     hint = 'text with a colon at its end, or with ": " in it, needs quotes'
-    return Fault(node, "wrong-type", f"has no key that Compose knows here: {', '.join(node.value)}", hint)
+    return Fault(node, "wrong-type", f"has no key that {reader} knows here: {', '.join(node.value)}", hint)
 
 
 def missing_key(node: Node, name: str) -> Fault:
     return Fault(node, "missing-key", f"needs the key {name!r}", at_key=True, keys=(name,))
 
 
-def unknown_key(child: Node, name: str, table: Iterable[str]) -> Fault:
+def unknown_key(child: Node, name: str, table: Iterable[str], reader: str) -> Fault:
     close = get_close_matches(name, list(table), 1, 0.6)
     hint = f'did you mean "{close[0]}"?' if close else "a key of your own starts with x-"
-    message = f"{name!r} is not a key that Compose knows here"
+    message = f"{name!r} is not a key that {reader} knows here"
     return Fault(child, "unknown-key", message, hint, at_key=True, keys=tuple(close))
 
 

@@ -17,6 +17,7 @@ from engine.cli.main import run
 from tests.engine.cli.conftest import PATIENCE, Place
 
 GOOD = "services: {a: {image: x}}\n"
+AGENT = "sources: {s: {git: /srv/a.git, projects: {p: {}}}}\n"
 BAD = "services: {a: {image: x, depends_on: [b]}}\n"
 JOB = "  job: {image: IMAGE, command: [sh, -c, 'read line; exit 9'], stdin_open: true}\n"
 WEB = "  web: {image: IMAGE, command: [sleep, '1000'], stop_grace_period: 0s}\n"
@@ -41,6 +42,8 @@ ON_FILES: dict[tuple[int, str], list[str]] = {
     (0, "validate"): ["validate"],
     (1, "validate"): ["validate", "-f", "bad.yaml"],
     (2, "validate"): ["validate", "-f", "missing.yaml"],
+    (0, "agent validate"): ["agent", "validate", "-c", "agent.yaml"],
+    (1, "agent validate"): ["agent", "validate", "-c", "bad.yaml"],
     (2, "diff"): ["diff", "-f", "bad.yaml"],
 }
 ON_AN_ENGINE: dict[tuple[int, str], Callable[[Place], int]] = {
@@ -76,6 +79,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "compose.yaml").write_text(GOOD)
     (tmp_path / "bad.yaml").write_text(BAD)
+    (tmp_path / "agent.yaml").write_text(AGENT)
     return tmp_path
 
 

@@ -1,0 +1,241 @@
+"""The agent: sources followed, projects looked at side by side, engines listened to; ended in order.
+
+Nothing here decides what becomes of a project. One project's failure holds no other: each has its own turn and rest.
+"""
+
+from __future__ import annotations
+
+import random
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import anyio
+from anyio.abc import TaskGroup
+
+from engine.client.errors import EngineError
+from engine.gitops.loading import digest_of
+from engine.gitops.loop.choice import choose
+from engine.gitops.loop.desk import Desk
+from engine.gitops.loop.following import Following
+from engine.gitops.loop.listening import listen
+from engine.gitops.loop.look import Look
+from engine.gitops.loop.prune import prune
+from engine.gitops.loop.roster import Target
+from engine.gitops.moments import opens_at
+from engine.gitops.settings.models import EngineChoice, ProjectSettings, Settings, SourceSettings
+from engine.gitops.sources.source import Source, make_source
+from engine.gitops.sources.tree import Tree
+from engine.gitops.state.project import Health, ProjectState, Sync, Waiting
+from engine.kit.keyed import KeyedQueue
+
+JITTER = 0.1
+# What a commit touched comes first; the rest is looked at right after it.
+UNTOUCHED_SECONDS = 0.05
+SURPRISED_SECONDS = 10.0
+
+
+@dataclass
+class Agent:
+    settings: Settings
+    desk: Desk
+    queue: KeyedQueue[str] = field(init=False)
+    followings: dict[str, Following] = field(default_factory=dict)
+    scopes: dict[str, anyio.CancelScope] = field(default_factory=dict)
+    declared_by: dict[str, str] = field(default_factory=dict)
+    listened: set[EngineChoice] = field(default_factory=set)
+    tasks: TaskGroup | None = None
+
+    def __post_init__(self) -> None:
+        self.queue = KeyedQueue(self.desk.clock)
+
+    async def run(self) -> None:
+        """Until `stop` was called and all that was begun has ended."""
+        desk = self.desk
+        desk.states = desk.store.projects()
+        async with anyio.create_task_group() as tasks, anyio.create_task_group() as workers:
+            self.tasks = tasks
+            for settings in self.settings.sources:
+                self.follow(settings)
+            for _ in range(self.settings.parallel):
+                workers.start_soon(self.work)
+            await desk.stopping.wait()
+            await self.queue.idle()
+            workers.cancel_scope.cancel()
+            tasks.cancel_scope.cancel()
+
+    def stop(self) -> None:
+        """Nothing new is begun; steps in flight are finished."""
+        self.desk.stopping.set()
+
+    def follow(self, settings: SourceSettings) -> None:
+        following = Following(make_source(settings, self.desk.places), self.desk.bus, self.desk.clock, self.adopt)
+        self.followings[settings.name] = following
+        self.scopes[settings.name] = scope = anyio.CancelScope()
+
+        async def run() -> None:
+            with scope:
+                await following.run()
+
+        assert self.tasks is not None  # only a running agent follows
+        self.tasks.start_soon(run)
+
+    async def adopt(self, source: Source, tree: Tree) -> None:
+        """A new revision of a source: its projects are the roster's, and each is looked at. Raises SpecInvalid."""
+        name = source.settings.name
+        declared = tree.declared(self.settings.defaults)
+        projects = tree.projects()
+        targets = [Target(project, source, tree, revision_of(project, tree)) for project in projects]
+        for key in self.desk.roster.update(name, targets):
+            self.desk.bus.tell(
+                "source-failed", key, tree.revision, f'source {name}: another source has "{key}" already'
+            )
+        self.follow_declared(name, declared)
+        for key in self.desk.roster.of_source(name):
+            self.aim(self.desk.roster.targets[key])
+        self.drop(name)
+        self.tidy(source)
+
+    def aim(self, target: Target) -> None:
+        """Note what a project is to become, and have it looked at."""
+        state, policy = self.desk.state_of(target), target.settings.policy
+        if state.target != target.revision:
+            state.target = target.revision
+            state.failures = state.unsettled = 0
+        state.source, state.removed = target.source.settings.name, False
+        state.host, state.context, state.prune = policy.engine.host, policy.engine.context, policy.prune
+        self.listen(policy.engine)
+        touched = target.tree.touches(target.settings)
+        self.queue.add(target.key, delay_seconds=0.0 if touched else UNTOUCHED_SECONDS)
+
+    def drop(self, source: str) -> None:
+        """Look at the projects that the source no longer has: they are pruned."""
+        for key, state in self.desk.states.items():
+            if state.source == source and key not in self.desk.roster.targets:
+                self.queue.add(key)
+
+    def follow_declared(self, parent: str, declared: Iterable[SourceSettings]) -> None:
+        wanted = {settings.name: settings for settings in declared}
+        for name, settings in wanted.items():
+            known = self.followings.get(name)
+            if known is not None and self.declared_by.get(name) != parent:
+                self.desk.bus.tell(
+                    "source-failed", "", "", f'source {parent} declares "{name}", which is there already'
+                )
+            elif known is None or known.source.settings != settings:
+                self.unfollow(name)
+                self.declared_by[name] = parent
+                self.follow(settings)
+        for name in [n for n, p in self.declared_by.items() if p == parent and n not in wanted]:
+            self.unfollow(name)
+            self.desk.roster.update(name, ())
+            self.drop(name)
+
+    def unfollow(self, name: str) -> None:
+        self.followings.pop(name, None)
+        self.declared_by.pop(name, None)
+        if (scope := self.scopes.pop(name, None)) is not None:
+            scope.cancel()
+
+    def listen(self, choice: EngineChoice) -> None:
+        if choice not in self.listened and self.tasks is not None:
+            self.listened.add(choice)
+            self.tasks.start_soon(listen, self.desk, choice, self.queue)
+
+    async def work(self) -> None:
+        while True:
+            key = await self.queue.take()
+            try:
+                if not self.desk.stopping.is_set():
+                    await self.turn(key)
+            finally:
+                self.queue.done(key)
+
+    async def turn(self, key: str) -> None:
+        """Look at one project, keep what became of it, and say when to look again."""
+        target, state = self.desk.roster.targets.get(key), self.desk.states.get(key)
+        if state is None:
+            return
+        try:
+            rest = await (self.look(target, state) if target else prune(self.desk, state))
+            if key in self.desk.states and self.desk.store.save(state):
+                self.wake_followers(key)
+        except Exception as error:
+            # whatever is wrong with one project (or with us) must not hold the others
+            rest = self.surprised(state, error)
+        if rest is not None:
+            self.queue.add(key, delay_seconds=rest * (1 + random.uniform(0, JITTER)))
+
+    def surprised(self, state: ProjectState, error: Exception) -> float:
+        """A fault that no rule foresaw, or a state that can't be written: told, and tried again."""
+        told = error.message if isinstance(error, EngineError) else f"internal error: {error!r}"
+        if not isinstance(error, EngineError | OSError):
+            traceback.print_exception(error)
+        if state.reason != told:
+            self.desk.tell(state, "failed", told)
+        state.waiting, state.reason = Waiting.RETRY, told
+        return SURPRISED_SECONDS
+
+    async def look(self, target: Target, state: ProjectState) -> float:
+        policy = target.settings.policy
+        now = self.desk.clock.now()
+        opens = opens_at(policy.windows, now)
+        # a folder keeps nothing to go back to
+        back = policy.rollback and target.tree.checkout is not None
+        choice = choose(state, rollback=back, opens_at=opens, unmet=self.unmet(target))
+        rest = await Look(self.desk, target, state, choice).run()
+        if state.waiting is Waiting.WINDOW and opens is not None:
+            rest = min(rest, max(1.0, opens - now))
+        return rest
+
+    def unmet(self, target: Target) -> tuple[str, ...]:
+        """The projects that this one comes after and that don't stand as their source has them."""
+        return tuple(key for key in target.settings.policy.after if not self.settled(key))
+
+    def settled(self, key: str) -> bool:
+        state = self.desk.states.get(key)
+        return state is not None and state.sync is Sync.SYNCED and state.health is Health.HEALTHY
+
+    def wake_followers(self, key: str) -> None:
+        """Whoever comes after a project may go on now."""
+        for other, target in self.desk.roster.targets.items():
+            if key in target.settings.policy.after:
+                self.queue.add(other)
+
+    def tidy(self, source: Source) -> None:
+        """Let go of checkouts and objects that no project uses, while none of the source's is at work."""
+        if self.queue.busy:
+            return
+        states = [s for s in self.desk.states.values() if s.source == source.settings.name]
+        source.keep({r for s in states for r in (s.target, s.synced, s.healthy, s.before) if r})
+        used = {id for s in self.desk.states.values() for ids in s.uses.values() for id in ids}
+        used |= {id for _, _, ready in self.desk.loaded.values() for id in ready.objects}
+        self.desk.places.objects.keep(used)
+
+    def sync(self, key: str) -> None:
+        """Look at the source and the project now, and try again what was held or rested."""
+        state = self.desk.states[key]
+        state.held.pop(state.target, None)
+        state.failures = state.unsettled = state.crashes = 0
+        state.heals, state.flaps = [], {}
+        self.desk.store.save(state)
+        if (following := self.followings.get(state.source)) is not None:
+            following.poke()
+        self.queue.add(key)
+
+    def approve(self, key: str, who: str) -> str:
+        """Accept the plan that waits; returns its digest. A plan that has changed since needs another word."""
+        state = self.desk.states[key]
+        self.desk.store.approve(key, state.digest, who, self.desk.clock.now())
+        self.queue.add(key)
+        return state.digest
+
+    def suspend(self, key: str, suspended: bool) -> None:
+        state = self.desk.states[key]
+        state.suspended = suspended
+        self.desk.store.save(state)
+        self.queue.add(key)
+
+
+def revision_of(project: ProjectSettings, tree: Tree) -> str:
+    return tree.revision if tree.checkout is not None else digest_of(project, tree.folder)

@@ -1,0 +1,61 @@
+"""An engine listened to: what happens to a project's objects is a reason to look at the project, no more.
+
+After a break everything on that engine is looked at: what was missed can't be known.
+"""
+
+from __future__ import annotations
+
+from engine.client.errors import EngineError
+from engine.gitops.loop.desk import Desk
+from engine.gitops.settings.models import EngineChoice
+from engine.kit.backoff import Backoff
+from engine.kit.keyed import KeyedQueue
+from engine.plan.lower.naming import PROJECT
+
+RETRY = Backoff(first=0.5, factor=2.0, longest=30.0)
+# Of these kinds; what a pull or an exec does is no drift.
+TELLING = frozenset({"die", "destroy", "stop", "kill", "pause", "oom", "update", "rename", "disconnect", "remove"})
+# A hand or a crash seldom does one thing only.
+SETTLE_SECONDS = 0.2
+
+
+async def listen(desk: Desk, choice: EngineChoice, queue: KeyedQueue[str]) -> None:
+    """Until cancelled."""
+    delays = RETRY.delays()
+    while True:
+        try:
+            engine = await desk.engines.get(choice)
+            filters = {"type": ["container", "network", "volume"]}
+            async with engine.system.events(filters=filters) as events:
+                look_at_all(desk, choice, queue)
+                delays = RETRY.delays()
+                async for event in events:
+                    note(desk, choice, queue, event)
+        except EngineError:
+            await desk.engines.forget(choice)
+        await desk.clock.sleep(next(delays))
+
+
+def note(desk: Desk, choice: EngineChoice, queue: KeyedQueue[str], event: object) -> None:
+    if not isinstance(event, dict):
+        return
+    action = str(event.get("Action") or event.get("status") or "")
+    if action not in TELLING and action != "health_status: unhealthy":
+        return
+    attributes = (event.get("Actor") or {}).get("Attributes") or {}
+    name = attributes.get(PROJECT)
+    for key, target in desk.roster.targets.items():
+        state = desk.states.get(key)
+        if state is None or target.settings.policy.engine != choice:
+            continue
+        # a network's events bear no label of the project: by its name
+        if name == state.name or (
+            name is None and state.name and str(attributes.get("name", "")).startswith(state.name)
+        ):
+            queue.add(key, delay_seconds=SETTLE_SECONDS)
+
+
+def look_at_all(desk: Desk, choice: EngineChoice, queue: KeyedQueue[str]) -> None:
+    for key, target in desk.roster.targets.items():
+        if target.settings.policy.engine == choice:
+            queue.add(key)

@@ -1,0 +1,278 @@
+"""One look at one project: choose, load, observe, plan, gate, apply, wait for health, check that nothing is left.
+
+Each look starts blind and ends in a state that is written down; killed anywhere, the next one goes on from what stands.
+Returns how long the project may rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from engine.client.errors import EngineError, Unavailable
+from engine.gitops.loop import gate
+from engine.gitops.loop.choice import Choice
+from engine.gitops.loop.desk import Desk, Ready
+from engine.gitops.loop.health import crashed, health_of
+from engine.gitops.loop.progress import Heard, failure
+from engine.gitops.loop.roster import Target
+from engine.gitops.settings.models import Heal, Policy
+from engine.gitops.sources.faults import SourceFault
+from engine.gitops.state.project import Health, ProjectState, Sync, Waiting
+from engine.kit.backoff import Backoff
+from engine.plan.observed import Observed
+from engine.plan.options import PlanOptions
+from engine.plan.render.document import plan_document
+from engine.plan.steps import Plan, WaitFor
+from engine.plan.upkeep import addresses_of, with_upkeep
+from engine.reconcile.convergence import Convergence, image_steps
+from engine.reconcile.outcome import Report
+from specs.source import SpecInvalid
+
+RETRY = Backoff(first=1.0, factor=2.0, longest=120.0)
+AT_ONCE = 0.0
+KEPT_REVISIONS = 3
+# Containers that crash so often soon after a release are the release's fault.
+CRASHES = 2
+
+
+class Stopped(Exception):
+    """The agent is asked to end: what was begun is left to the next run."""
+
+
+@dataclass
+class Look:
+    desk: Desk
+    target: Target
+    state: ProjectState
+    choice: Choice
+
+    @property
+    def policy(self) -> Policy:
+        return self.target.settings.policy
+
+    @cached_property
+    def new(self) -> bool:
+        """Whether the revision is to be brought out: another one stands, or was begun with."""
+        revision, state = self.choice.revision, self.state
+        return revision != state.synced or state.attempted not in {"", revision}
+
+    @cached_property
+    def now(self) -> float:
+        return self.desk.clock.now()
+
+    async def run(self) -> float:
+        state = self.state
+        state.waiting, state.reason = self.choice.waiting, self.choice.reason
+        state.checked_at = self.now
+        if not self.choice.revision:
+            state.sync = Sync.OUT_OF_SYNC if state.target != state.synced else state.sync
+            return self.policy.interval_seconds
+        try:
+            ready = await self.desk.ready(self.target, self.choice.revision)
+        except SpecInvalid as error:
+            return self.refuse("; ".join(str(d) for d in list(error.report)[:3]))
+        except SourceFault as error:
+            return self.retry(error.message)
+        if not self.new and self.policy.heal is Heal.OFF:
+            return self.policy.interval_seconds
+        try:
+            return await self.converge(ready)
+        except Stopped:
+            return AT_ONCE
+        except Unavailable as error:
+            await self.desk.engines.forget(self.policy.engine)
+            state.sync, state.health = Sync.UNKNOWN, Health.UNKNOWN
+            return self.retry(error.message)
+        except EngineError as error:
+            return self.fail(error.message, final=False)
+
+    async def converge(self, ready: Ready) -> float:
+        state, project = self.state, ready.project
+        engine = await self.desk.engines.get(self.policy.engine)
+        work = Convergence(engine, project, environment=self.desk.environment)
+        observed = await work.observe()
+        state.name, state.engine = project.name, engine.target.address
+        options = self.options(ready)
+        plan = self.plan(work, options, observed)
+        state.health = health_of(project, observed)
+        if plan.empty and not self.new:
+            return self.rest()
+        if (rest := self.gated(plan, ready, observed)) is not None:
+            return rest
+        self.begin(plan, ready)
+        report = await self.bring(work, options, plan, observed)
+        if report.ok:
+            report = await self.settle(work)
+        if self.desk.stopping.is_set():
+            raise Stopped
+        if not report.ok:
+            # a connection that was lost is no fault of the revision
+            await engine.system.ping()
+            return self.fail(failure(report), final=any(isinstance(o.step.action, WaitFor) for o in report.failed))
+        observed = await work.observe()
+        state.health = health_of(project, observed)
+        left = self.plan(work, options._replace(images_settled=True), observed)
+        if not left.empty:
+            return self.unsettled(left)
+        return self.done(plan, ready)
+
+    def options(self, ready: Ready) -> PlanOptions:
+        """A new revision builds its images and asks its pull policies; in between only what is missing is fetched."""
+        built = any(service.build for service in ready.project.services.values())
+        return PlanOptions(build=True if built and self.new else None, pull=None if self.new else "missing")
+
+    def plan(self, work: Convergence, options: PlanOptions, observed: Observed) -> Plan:
+        owned = frozenset(self.state.owned)
+        return with_upkeep(
+            work.plan(options, observed), work.project, observed, owned=owned, prune=self.policy.prune, restart=True
+        )
+
+    def gated(self, plan: Plan, ready: Ready, observed: Observed) -> float | None:
+        """None where the plan may go out, else how long to rest."""
+        state = self.state
+        digest = gate.digest_of(plan)
+        told = state.digest == digest
+        if not plan.empty:
+            state.pending, state.digest, state.sync = plan_document(plan), digest, Sync.OUT_OF_SYNC
+        if state.unsettled >= 2:
+            state.waiting, state.reason = Waiting.HANDS, gate.unsettled(plan)
+            return self.policy.interval_seconds
+        if (why := gate.wants_approval(plan, self.policy.approve_over)) and not self.desk.store.approved(
+            state.key, digest
+        ):
+            state.waiting, state.reason = Waiting.APPROVAL, f"{why}: `rorqual agent approve {state.key}` accepts that"
+            if not told:
+                self.desk.tell(state, "approval", f"{state.reason} (plan {digest})")
+            return self.policy.interval_seconds
+        return None if self.new else self.drifted(plan, ready, observed, told=told)
+
+    def drifted(self, plan: Plan, ready: Ready, observed: Observed, *, told: bool) -> float | None:
+        """What stands is no longer as it was brought out."""
+        state = self.state
+        text = gate.summary(plan)
+        if not told:
+            self.desk.tell(state, "drifted", text)
+        if self.policy.heal is Heal.REPORT:
+            state.reason = f"drifted: {text}"
+            return self.policy.interval_seconds
+        if self.on_probation(ready, observed):
+            return self.refuse(f"{', '.join(crashed(ready.project, observed))} crashed soon after the release")
+        if why := gate.spent_budget(state, plan, self.now, self.policy.heals_per_hour):
+            state.waiting, state.reason = Waiting.BUDGET, f"not mended: {why}"
+            return self.policy.interval_seconds
+        return None
+
+    def on_probation(self, ready: Ready, observed: Observed) -> bool:
+        """Whether crashes soon after a release have become too many; there is one to go back to."""
+        state = self.state
+        soon = self.now - state.synced_at < self.policy.health_timeout_seconds
+        if not (soon and state.synced == state.target and state.before and crashed(ready.project, observed)):
+            return False
+        state.crashes += 1
+        return state.crashes > CRASHES and self.policy.rollback
+
+    def begin(self, plan: Plan, ready: Ready) -> None:
+        """Write down what is about to be done, before it is: a killed agent's successor must know whose it is."""
+        state = self.state
+        if state.attempted != self.choice.revision:
+            state.attempted, state.attempted_at, state.failures = self.choice.revision, self.now, 0
+        state.health = Health.PROGRESSING
+        state.uses[self.choice.revision] = list(ready.objects)
+        state.owned = sorted({*state.owned, *addresses_of(ready.project)})
+        if not self.new and not plan.empty:
+            gate.record_heal(state, plan, self.now)
+        self.desk.store.save(state)
+
+    async def bring(self, work: Convergence, options: PlanOptions, plan: Plan, observed: Observed) -> Report:
+        """Apply; where containers stand, images first, and the rest by what they turned out to be."""
+        images = image_steps(plan)
+        if not images.empty and observed.containers:
+            report = await self.apply(work, images)
+            if not report.ok:
+                return report
+            plan = self.plan(work, options._replace(images_settled=True), await work.observe())
+        return await self.apply(work, plan)
+
+    async def apply(self, work: Convergence, plan: Plan) -> Report:
+        limit = self.desk.parallel_steps
+        return await work.run(plan, Heard(), limit=limit, warn=lambda _, __: None, stopping=self.desk.stopping)
+
+    async def settle(self, work: Convergence) -> Report:
+        """Until everything runs and is healthy, within what is left of the time that the revision has."""
+        left = self.state.attempted_at + self.policy.health_timeout_seconds - self.now
+        seconds = max(1.0, left) if self.new else self.policy.health_timeout_seconds
+        keys = [key for key, service in work.project.services.items() if service.replicas]
+        plan = work.settling(keys, seconds, await work.observe(), "its health decides over the release")
+        return await self.apply(work, plan)
+
+    def unsettled(self, left: Plan) -> float:
+        state = self.state
+        state.unsettled += 1
+        if state.unsettled < 2:
+            state.reason = "a plan after its apply was not empty; once more"
+            return AT_ONCE
+        state.waiting, state.reason = Waiting.HANDS, gate.unsettled(left)
+        state.pending, state.sync = plan_document(left), Sync.OUT_OF_SYNC
+        self.desk.tell(state, "unsettled", f"twice the plan after an apply was not empty: {state.reason}")
+        return self.policy.interval_seconds
+
+    def done(self, plan: Plan, ready: Ready) -> float:
+        state, revision = self.state, self.choice.revision
+        back = self.choice.waiting is Waiting.NEWER
+        if self.new:
+            if state.healthy != revision:
+                state.before = state.healthy
+            state.synced, state.healthy, state.synced_at, state.crashes = revision, revision, self.now, 0
+            text = f"{gate.summary(plan) or 'nothing had to change'}"
+            if back:
+                self.desk.tell(state, "rolled-back", f"back on {revision[:12]}: {self.choice.reason}")
+            else:
+                self.desk.tell(state, "synced", f"{revision[:12]}: {text}")
+        elif not plan.empty:
+            self.desk.tell(state, "healed", gate.summary(plan))
+        state.owned = addresses_of(ready.project)
+        state.uses = dict(list(state.uses.items())[-KEPT_REVISIONS:])
+        self.desk.store.spend(state.key)
+        return self.rest()
+
+    def rest(self) -> float:
+        """Everything is as it should be."""
+        state = self.state
+        state.failures = state.unsettled = 0
+        state.pending, state.digest = None, ""
+        state.sync = Sync.SYNCED if state.synced == state.target else Sync.OUT_OF_SYNC
+        return self.policy.interval_seconds
+
+    def refuse(self, why: str) -> float:
+        """Hold the revision: it is not tried again by itself. What was whole before comes back at the next look."""
+        state = self.state
+        revision = self.choice.revision
+        state.held[revision] = why
+        state.held = dict(list(state.held.items())[-10:])
+        if state.healthy == revision:
+            state.healthy = state.before
+        if not state.healthy:
+            state.health = Health.DEGRADED if state.owned else state.health
+        self.desk.tell(state, "failed", f"{revision[:12]} is held: {why}")
+        return AT_ONCE
+
+    def fail(self, why: str, *, final: bool) -> float:
+        """A step failed. A new revision has its time for that; what stood already is tried again and again."""
+        state = self.state
+        state.health = Health.DEGRADED
+        over = self.desk.clock.now() - state.attempted_at >= self.policy.health_timeout_seconds
+        if self.new and self.choice.waiting is not Waiting.NEWER and (final or over):
+            return self.refuse(why)
+        if not self.new and state.reason != why:
+            self.desk.tell(state, "failed", why)
+        return self.retry(why)
+
+    def retry(self, why: str) -> float:
+        state = self.state
+        state.failures += 1
+        state.waiting, state.reason = Waiting.RETRY, why
+        delays = RETRY.delays()
+        for _ in range(min(state.failures, 12) - 1):
+            next(delays)
+        return next(delays)

@@ -1,0 +1,109 @@
+"""A project that left its source: what the source put there goes, volumes and data only with somebody's approval."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from engine.client.errors import EngineError, Unavailable
+from engine.gitops.loop import gate
+from engine.gitops.loop.desk import Desk
+from engine.gitops.loop.progress import Heard, failure
+from engine.gitops.settings.models import EngineChoice
+from engine.gitops.state.project import Health, ProjectState, Sync, Waiting
+from engine.plan.down import DownOptions, make_down_plan
+from engine.plan.observed import Observed
+from engine.plan.render.document import plan_document
+from engine.plan.steps import Plan
+from engine.reconcile.convergence import Convergence
+from engine.reconcile.observe import observe
+from specs.models import Project
+
+RETRY_SECONDS = 30.0
+
+
+async def prune(desk: Desk, state: ProjectState) -> float | None:
+    """One look at a project that has no source any more; None once nothing of it is left to care for."""
+    state.removed, state.target = True, ""
+    if state.suspended:
+        return None
+    if not state.prune or not state.owned:
+        desk.tell(state, "pruned", "it left the repository; what it put on the engine was left as it is")
+        forget(desk, state)
+        return None
+    choice = EngineChoice(state.host, state.context)
+    try:
+        return await remove(desk, state, choice)
+    except Unavailable as error:
+        await desk.engines.forget(choice)
+        state.waiting, state.reason = Waiting.RETRY, error.message
+    except EngineError as error:
+        state.waiting, state.reason = Waiting.RETRY, error.message
+    return RETRY_SECONDS
+
+
+async def remove(desk: Desk, state: ProjectState, choice: EngineChoice) -> float | None:
+    engine = await desk.engines.get(choice)
+    work = Convergence(engine, Project(name=state.name, working_dir="/"), environment=desk.environment)
+    ours = owned_part(await observe(engine.reader, state.name), frozenset(state.owned))
+    if not await carry_out(desk, state, work, make_down_plan(state.name, None, ours, DownOptions())):
+        return RETRY_SECONDS
+    data = desk.places.data(state.key)
+    doomed = make_down_plan(state.name, None, ours._replace(containers=(), networks={}), DownOptions(volumes=True))
+    if doomed.empty and not holds_data(data):
+        desk.tell(state, "pruned", "it left the repository: its containers and networks were removed")
+        forget(desk, state)
+        return None
+    digest = gate.digest_of(doomed)
+    if desk.store.approved(state.key, digest):
+        if not await carry_out(desk, state, work, doomed):
+            return RETRY_SECONDS
+        discard(data)
+        desk.tell(state, "pruned", "its volumes and its data were destroyed, as approved")
+        forget(desk, state)
+        return None
+    told = state.digest == digest
+    kept = ", ".join([*(str(step.address) for step in doomed.steps), *([str(data)] if holds_data(data) else [])])
+    state.pending, state.digest, state.waiting = plan_document(doomed), digest, Waiting.APPROVAL
+    state.sync, state.health = Sync.OUT_OF_SYNC, Health.MISSING
+    state.reason = f"it left the repository; {kept} stays until `rorqual agent approve {state.key}` destroys it"
+    if not told:
+        desk.tell(state, "approval", f"{state.reason} (plan {digest})")
+    return None
+
+
+def owned_part(observed: Observed, owned: frozenset[str]) -> Observed:
+    """What the source has put there; what others put under the project's labels is not ours to remove."""
+    networks = {n: v for n, v in observed.networks.items() if f"network.{label(v, 'network', n)}" in owned}
+    volumes = {n: v for n, v in observed.volumes.items() if f"volume.{label(v, 'volume', n)}" in owned}
+    containers = tuple(c for c in observed.containers if f"service.{c.service}" in owned)
+    return observed._replace(containers=containers, networks=networks, volumes=volumes)
+
+
+def label(live: object, noun: str, name: str) -> str:
+    labels = live.get("Labels") if isinstance(live, dict) else None
+    return str((labels or {}).get(f"com.docker.compose.{noun}", name))
+
+
+async def carry_out(desk: Desk, state: ProjectState, work: Convergence, plan: Plan) -> bool:
+    if plan.empty:
+        return True
+    limit = desk.parallel_steps
+    report = await work.run(plan, Heard(), limit=limit, warn=lambda _, __: None, stopping=desk.stopping)
+    if not report.ok:
+        state.waiting, state.reason = Waiting.RETRY, failure(report)
+    return report.ok
+
+
+def forget(desk: Desk, state: ProjectState) -> None:
+    desk.store.forget(state.key)
+    desk.states.pop(state.key, None)
+    desk.loaded.pop(state.key, None)
+
+
+def holds_data(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def discard(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""What the agent must remember: of each project what stands and what is held, who owns what, approvals, events."""

@@ -1,0 +1,186 @@
+"""The loop on a real engine: a commit becomes containers, a bad one goes back, drift is mended, faults pass."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from engine.client.session import Engine
+from engine.gitops.state.project import Health, Sync, Waiting
+from tests.engine.gitops.host import Host, hosting
+from tests.engines import RunningEngine
+
+pytestmark = [pytest.mark.anyio, pytest.mark.root]
+HEALTH = "    healthcheck: {{test: [CMD, test, -f, /site/{file}], interval: 300ms, retries: 2, start_period: 0s}}\n"
+SITE = '    volumes: ["./site:/site:ro"]\n'
+
+
+@pytest.fixture
+async def there(rorqual_engine: RunningEngine, tmp_path: Path) -> AsyncIterator[tuple[Host, Engine]]:
+    async with hosting(tmp_path, rorqual_engine, f"loop-{uuid4().hex[:8]}") as found:
+        yield found
+
+
+async def test_a_commit_becomes_containers_and_the_next_one_only_what_it_changed(there: tuple[Host, Engine]) -> None:
+    host, client = there
+    first = host.commit(host.web(), "first")
+    async with host.agent() as agent:
+        state = await host.synced(agent, first)
+        assert (state.health, state.name) == (Health.HEALTHY, host.name)
+        before = await host.containers(client)
+        assert list(before) == [f"{host.name}-web-1"]
+        other = host.commit(README="nothing of the project's")
+        await host.synced(agent, other)
+        assert await host.containers(client) == before
+        changed = host.commit(host.web("sleep 2000"))
+        await host.synced(agent, changed)
+        assert await host.containers(client) != before
+
+
+async def test_files_of_git_are_mounted_by_their_content_and_data_outlives_commits(there: tuple[Host, Engine]) -> None:
+    host, client = there
+    more = '    volumes: ["./site:/site:ro", "./data:/data"]\n'
+    first = host.commit(host.web(more=more), app__site__index="one")
+    async with host.agent() as agent:
+        await host.synced(agent, first)
+        before = await host.containers(client)
+        mounts = (await client.containers.inspect(next(iter(before))))["Mounts"]
+        sources = {mount["Destination"]: Path(mount["Source"]) for mount in mounts}
+        assert sources["/data"] == host.folder / "state/data" / host.name / "data"
+        (sources["/data"] / "kept").write_text("by the container")
+        assert (sources["/site"] / "index").read_text() == "one"
+        await host.synced(agent, host.commit(OTHER="a commit that touches no file of the site"))
+        assert await host.containers(client) == before, "the same content is no reason to recreate"
+        await host.synced(agent, host.commit(app__site__index="two"))
+        mounts = (await client.containers.inspect(f"{host.name}-web-1"))["Mounts"]
+        now = {mount["Destination"]: Path(mount["Source"]) for mount in mounts}
+        assert (now["/site"] / "index").read_text() == "two"
+        assert (now["/data"] / "kept").read_text() == "by the container"
+
+
+async def test_a_release_that_never_gets_healthy_goes_back_and_is_held(there: tuple[Host, Engine]) -> None:
+    host, client = there
+    good = host.commit(host.web(more=SITE + HEALTH.format(file="index")), app__site__index="x")
+    async with host.agent() as agent:
+        await host.synced(agent, good)
+        bad = host.commit(host.web(more=SITE + HEALTH.format(file="nowhere")))
+        assert "is unhealthy" in (await host.heard("failed")).text
+        await host.heard("rolled-back")
+        state = await host.until(agent, lambda s: s.health is Health.HEALTHY and bad in s.held)
+        assert (state.synced, state.sync, state.waiting) == (good, Sync.OUT_OF_SYNC, Waiting.NEWER)
+        test = (await client.containers.inspect(f"{host.name}-web-1"))["Config"]["Healthcheck"]["Test"]
+        assert test == ["CMD", "test", "-f", "/site/index"]
+        newer = host.commit(host.web("sleep 7", more=SITE + HEALTH.format(file="index")))
+        await host.synced(agent, newer)
+
+
+async def test_a_faulty_file_is_held_and_what_stands_is_kept_up(there: tuple[Host, Engine]) -> None:
+    host, client = there
+    good = host.commit(host.web())
+    async with host.agent() as agent:
+        await host.synced(agent, good)
+        host.commit("services: {web: {imaeg: x}}")
+        assert "compose.yaml:1:18: error[unknown-key]: services.web.imaeg" in (await host.heard("failed")).text
+        await client.containers.remove(f"{host.name}-web-1", force=True)
+        await host.heard("healed")
+        assert list(await host.containers(client)) == [f"{host.name}-web-1"]
+
+
+async def test_drift_by_hand_is_mended_at_once(there: tuple[Host, Engine]) -> None:
+    host, client = there
+    first = host.commit(host.web())
+    async with host.agent() as agent:
+        await host.synced(agent, first)
+        await client.containers.stop(f"{host.name}-web-1", grace_seconds=0)
+        await host.heard("healed")
+        assert (await client.containers.inspect(f"{host.name}-web-1"))["State"]["Running"]
+
+
+async def test_with_heal_report_drift_is_told_and_left(there: tuple[Host, Engine]) -> None:
+    host, client = there
+    host.policy = "heal: report"
+    first = host.commit(host.web())
+    async with host.agent() as agent:
+        await host.synced(agent, first)
+        await client.containers.remove(f"{host.name}-web-1", force=True)
+        assert (await host.heard("drifted")).text == "service.web.1: it doesn't exist yet"
+        state = await host.until(agent, lambda s: s.health is Health.MISSING)
+        assert (state.sync, await host.containers(client)) == (Sync.OUT_OF_SYNC, {})
+
+
+async def test_what_flaps_is_left_after_three_heals(there: tuple[Host, Engine]) -> None:
+    host, client = there
+    first = host.commit(host.web())
+    async with host.agent() as agent:
+        await host.synced(agent, first)
+        for count in (1, 2, 3):
+            await client.containers.stop(f"{host.name}-web-1", grace_seconds=0)
+            await host.heard("healed", count)
+        await client.containers.stop(f"{host.name}-web-1", grace_seconds=0)
+        state = await host.until(agent, lambda s: s.waiting is Waiting.BUDGET)
+        assert "service.web.1 flaps: mended 3 times within 10 minutes" in state.reason
+        agent.sync(host.name)
+        await host.heard("healed", 4)
+
+
+async def test_a_project_that_leaves_the_repository_goes_and_its_volume_waits_for_a_word(
+    there: tuple[Host, Engine],
+) -> None:
+    host, client = there
+    volume = '    volumes: ["kept:/kept"]\nvolumes: {kept: }\n'
+    host.source = "    discover: {pattern: '*/compose.yaml'}\n"
+    host.commit(host.web())
+    gone = f"gone-{host.name}"
+    first = host.repository.commit({f"{gone}/compose.yaml": host.web(more=volume)})
+    async with host.agent() as agent:
+        await host.synced(agent, first)
+        host.name = gone
+        await host.synced(agent, first)
+        host.repository.commit({f"{gone}/compose.yaml": None})
+        state = await host.until(agent, lambda s: s.waiting is Waiting.APPROVAL)
+        assert "volume.kept stays until" in state.reason and await host.containers(client) == {}
+        assert [v["Name"] for v in await client.volumes.list() if gone in v["Name"]] == [f"{gone}_kept"]
+        agent.approve(gone, "a test")
+        await host.heard("pruned")
+        assert [v["Name"] for v in await client.volumes.list() if gone in v["Name"]] == []
+        assert gone not in agent.desk.states
+
+
+async def test_a_plan_over_the_configured_size_waits_for_approval(there: tuple[Host, Engine]) -> None:
+    host, client = there
+    host.policy = "approve_over: 1"
+    first = host.commit(host.web())
+    async with host.agent() as agent:
+        state = await host.until(agent, lambda s: s.waiting is Waiting.APPROVAL)
+        assert "2 changes, and more than 1 need an approval" in state.reason
+        assert await host.containers(client) == {}
+        agent.approve(host.name, "a test")
+        await host.synced(agent, first)
+
+
+async def test_a_suspended_project_is_left_alone(there: tuple[Host, Engine]) -> None:
+    host, _ = there
+    first = host.commit(host.web())
+    async with host.agent() as agent:
+        await host.synced(agent, first)
+        agent.suspend(host.name, True)
+        second = host.commit(host.web("sleep 3"))
+        state = await host.until(agent, lambda s: s.target == second and s.waiting is Waiting.SUSPENDED)
+        assert state.synced == first
+        agent.suspend(host.name, False)
+        await host.synced(agent, second)
+
+
+async def test_an_agent_of_the_same_state_goes_on_where_another_ended(there: tuple[Host, Engine]) -> None:
+    host, client = there
+    first = host.commit(host.web())
+    async with host.agent() as agent:
+        await host.synced(agent, first)
+    before = await host.containers(client)
+    second = host.commit(OTHER="x")
+    async with host.agent() as agent:
+        await host.synced(agent, second)
+        assert await host.containers(client) == before
