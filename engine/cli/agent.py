@@ -72,16 +72,22 @@ def settings_of(config: Path) -> Settings:
 
 
 async def keep(settings: Settings, log_format: str) -> None:
+    """The loop with its API, until a signal ends it; what happens goes to stderr."""
     # late: see run
+    from contextlib import ExitStack
+
     import anyio.lowlevel
 
+    from engine.gitops.api.server import open_doors, serve_api
     from engine.gitops.loop.open import open_agent
 
     async with open_agent(settings) as found:
-        with found.desk.bus.listening() as events:
+        with ExitStack() as stack, found.desk.bus.listening() as events:
+            doors = open_doors(found, stack)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(stop_at_signals, found)
                 tasks.start_soon(log, events, log_format)
+                tasks.start_soon(serve_api, found, doors)
                 print(f"agent: {len(settings.sources)} sources, state in {found.desk.places.root}", file=sys.stderr)
                 await found.run()
                 await anyio.lowlevel.checkpoint()
@@ -117,3 +123,112 @@ def line_of(event: Event, format: str) -> str:
         return json.dumps({**asdict(event), "at": iso(event.at)}, ensure_ascii=False)
     subject = f" {event.project}" if event.project else ""
     return f"{iso(event.at)} {event.kind}{subject}: {event.text}"
+
+
+Address = Annotated[
+    str | None, typer.Option("--agent", help="A socket's path or ADDRESS:PORT (default: where -c says that it runs)")
+]
+TokenFile = Annotated[Path | None, typer.Option("--token-file", help="Holds the token, where one is needed")]
+Project = Annotated[str, typer.Argument(help="The project, as agent.yaml or its folder names it")]
+
+
+def address_of(config: Path, given: str | None) -> str:
+    """Where the agent of these settings listens; without settings, where one without a `state` of its own does."""
+    if given is not None:
+        return given
+    # late: see validate
+    import os
+
+    from engine.gitops.loop.open import places_of
+    from engine.gitops.places import Places
+    from engine.gitops.settings.read import read_settings
+    from engine.reconcile.contents import state_directory
+
+    if config == DEFAULT_CONFIG and not config.exists():
+        return str(Places(state_directory(os.environ) / "agent").socket)
+    return str(places_of(read_settings(config)[0]).socket)
+
+
+def told(config: Path, agent: str | None, token: Path | None, path: str, body: dict[str, str] | None = None) -> None:
+    """Send one request that changes something, and print what came of it."""
+    # late: an event loop
+    import anyio
+
+    from engine.gitops.api.client import open_agent_client
+
+    async def send() -> None:
+        async with open_agent_client(address_of(config, agent), token) as client:
+            found = await client.post(path, body)
+            print(f"{found['project']}: {found['done']}")
+
+    anyio.run(send)
+
+
+@agent.command("status")
+def status(
+    config: Config = DEFAULT_CONFIG,
+    agent: Address = None,
+    token_file: TokenFile = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay, and show what changes")] = False,
+    format: Annotated[str, typer.Option("--format", help="table or json")] = "table",
+) -> None:
+    """Show all projects and how they do. Example: rorqual agent status --watch"""
+    if format not in {"table", "json"}:
+        raise typer.BadParameter(f'--format takes table or json, not "{format}"')
+    if watch and format == "json":
+        raise typer.BadParameter("--watch shows a table; programs follow GET /v1/events")
+    # late: an event loop, and the table
+    import anyio
+
+    from engine.cli.agentstatus import show, stay
+
+    address = address_of(config, agent)
+    anyio.run(stay, address, token_file) if watch else anyio.run(show, address, token_file, format)
+
+
+@agent.command("sync")
+def sync(
+    project: Project, config: Config = DEFAULT_CONFIG, agent: Address = None, token_file: TokenFile = None
+) -> None:
+    """Look at a project now, and try again what was held or rested. Example: rorqual agent sync shop"""
+    told(config, agent, token_file, f"/v1/projects/{project}/sync")
+
+
+@agent.command("suspend")
+def suspend(
+    project: Project, config: Config = DEFAULT_CONFIG, agent: Address = None, token_file: TokenFile = None
+) -> None:
+    """Leave a project alone until it is resumed. Example: rorqual agent suspend shop"""
+    told(config, agent, token_file, f"/v1/projects/{project}/suspend")
+
+
+@agent.command("resume")
+def resume(
+    project: Project, config: Config = DEFAULT_CONFIG, agent: Address = None, token_file: TokenFile = None
+) -> None:
+    """Care for a suspended project again. Example: rorqual agent resume shop"""
+    told(config, agent, token_file, f"/v1/projects/{project}/resume")
+
+
+@agent.command("approve")
+def approve(
+    project: Project,
+    plan: Annotated[str | None, typer.Option("--plan", help="The plan's digest; another one is refused")] = None,
+    config: Config = DEFAULT_CONFIG,
+    agent: Address = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Accept the plan that waits for a word. Example: rorqual agent approve shop"""
+    told(config, agent, token_file, f"/v1/projects/{project}/approve", {"plan": plan} if plan else None)
+
+
+@agent.command("rollback")
+def rollback(
+    project: Project,
+    revision: Annotated[str | None, typer.Argument(help="The commit; default: the last healthy one before")] = None,
+    config: Config = DEFAULT_CONFIG,
+    agent: Address = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Hold the newest revision and go back. Example: rorqual agent rollback shop"""
+    told(config, agent, token_file, f"/v1/projects/{project}/rollback", {"revision": revision} if revision else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.api.errors import (
+    STATUS,
     Conflict,
     EngineError,
     Forbidden,
@@ -16,6 +17,7 @@ from engine.api.errors import (
 )
 
 __all__ = [
+    "STATUS",
     "Conflict",
     "EngineError",
     "Forbidden",

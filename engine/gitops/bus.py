@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,11 +20,13 @@ WAITING_EVENTS = 1000
 class Bus:
     store: Store
     clock: Clock
+    counts: Counter[str] = field(default_factory=Counter)
     listeners: list[MemoryObjectSendStream[Event]] = field(default_factory=list)
 
     def tell(self, kind: str, project: str, revision: str, text: str) -> None:
         """Never raises: what can't be kept is told all the same."""
         now = self.clock.now()
+        self.counts[kind] += 1
         try:
             event = self.store.add_event(now, kind, project, revision, text)
         except StateFault:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from engine.gitops.sources.git import prepare_home
 from engine.gitops.sources.objects import Objects
+
+LONGEST_SOCKET = 104
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,14 @@ class Places:
     @property
     def database(self) -> Path:
         return self.root / "state"
+
+    @property
+    def socket(self) -> Path:
+        """Where the agent itself listens, for its own commands. A socket's path ends at 108 bytes."""
+        place = self.root / "agent.sock"
+        if len(os.fsencode(place)) < LONGEST_SOCKET:
+            return place
+        return Path("/run/rorqual") / f"agent-{sha256(os.fsencode(self.root)).hexdigest()[:16]}.sock"
 
     @property
     def git_home(self) -> Path:

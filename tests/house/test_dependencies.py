@@ -10,7 +10,8 @@ import tomllib
 from tests.house.modules import ROOT, sources
 
 OURS = {"engine", "specs"}
-DISTRIBUTION_OF = {"yaml": "pyyaml"}  # where the import's name is not the distribution's
+# Where the import's name is not the distribution's.
+DISTRIBUTION_OF = {"yaml": "pyyaml", "prometheus_client": "prometheus-client"}
 
 
 def imported_roots() -> dict[str, str]:

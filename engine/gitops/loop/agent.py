@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import anyio
 from anyio.abc import TaskGroup
 
-from engine.client.errors import EngineError
+from engine.client.errors import Conflict, EngineError
 from engine.gitops.loading import digest_of
 from engine.gitops.loop.choice import choose
 from engine.gitops.loop.desk import Desk
@@ -45,6 +45,9 @@ class Agent:
     declared_by: dict[str, str] = field(default_factory=dict)
     listened: set[EngineChoice] = field(default_factory=set)
     tasks: TaskGroup | None = None
+    # For the metrics: how many looks, and their time together.
+    looks: int = 0
+    look_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         self.queue = KeyedQueue(self.desk.clock)
@@ -156,6 +159,8 @@ class Agent:
         target, state = self.desk.roster.targets.get(key), self.desk.states.get(key)
         if state is None:
             return
+        self.looks += 1
+        begin = self.desk.clock.monotonic()
         try:
             rest = await (self.look(target, state) if target else prune(self.desk, state))
             if key in self.desk.states and self.desk.store.save(state):
@@ -163,6 +168,7 @@ class Agent:
         except Exception as error:
             # whatever is wrong with one project (or with us) must not hold the others
             rest = self.surprised(state, error)
+        self.look_seconds += self.desk.clock.monotonic() - begin
         if rest is not None:
             self.queue.add(key, delay_seconds=rest * (1 + random.uniform(0, JITTER)))
 
@@ -229,6 +235,22 @@ class Agent:
         self.desk.store.approve(key, state.digest, who, self.desk.clock.now())
         self.queue.add(key)
         return state.digest
+
+    def rollback(self, key: str, revision: str | None, who: str) -> str:
+        """Hold the newest revision and go back; returns where to. Raises Conflict where there is nothing to go back to.
+
+        `revision` may be any commit that the source still gives.
+        """
+        state = self.desk.states[key]
+        back = revision or (state.before if state.synced == state.target else state.healthy)
+        if not back or back == state.target:
+            raise Conflict(f"{key} has no earlier healthy release to go back to")
+        state.held[state.target] = f"rolled back by {who}"
+        state.held.pop(back, None)
+        state.healthy, state.crashes, state.unsettled = back, 0, 0
+        self.desk.store.save(state)
+        self.queue.add(key)
+        return back
 
     def suspend(self, key: str, suspended: bool) -> None:
         state = self.desk.states[key]

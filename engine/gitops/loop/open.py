@@ -23,7 +23,7 @@ async def open_agent(
 ) -> AsyncIterator[Agent]:
     """Raises Conflict when another agent has the state, StateFault."""
     clock = clock or SystemClock()
-    places = Places(settings.state or state_directory(environment) / "agent")
+    places = places_of(settings, environment)
     places.prepare()
     store = Store(places.database)
     try:
@@ -33,3 +33,7 @@ async def open_agent(
             yield Agent(settings, desk)
     finally:
         store.close()
+
+
+def places_of(settings: Settings, environment: Mapping[str, str] = os.environ) -> Places:
+    return Places(settings.state or state_directory(environment) / "agent")

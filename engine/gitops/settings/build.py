@@ -146,7 +146,7 @@ def api_of(node: Node) -> ApiSettings:
         Token(Role(text(each, "role") or ""), Path(text(each, "file") or ""), text(each, "name") or "")
         for each in listed(node.get("tokens"))
     ]
-    return ApiSettings(text(node, "listen") or "", tuple(tokens))
+    return ApiSettings(strings(node, "listen"), tuple(tokens))
 
 
 def notification_of(node: Node) -> Notification:

@@ -131,8 +131,14 @@ def check_window(node: Node, report: Report) -> None:
 
 def check_api(node: Node | None, report: Report) -> None:
     listen = node.get("listen") if node else None
-    if node is None or listen is None or type(listen.value) is not str or listen.value.startswith("/"):
+    if node is None or listen is None:
         return
+    for each in items(listen) or [listen]:
+        if type(each.value) is str and not each.value.startswith("/"):
+            check_port(each, node, report)
+
+
+def check_port(listen: Node, node: Node, report: Report) -> None:
     host, _, port = listen.value.rpartition(":")
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback

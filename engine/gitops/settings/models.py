@@ -165,9 +165,9 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
-    """`listen` is the path of a unix socket, or ADDRESS:PORT."""
+    """`listen` are paths of unix sockets, and ADDRESS:PORT of loopback."""
 
-    listen: str
+    listen: tuple[str, ...]
     tokens: tuple[Token, ...] = ()
 
 

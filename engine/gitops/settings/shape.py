@@ -86,7 +86,7 @@ SOURCE = fields(
 )
 SOURCES = keyed(NAME, SOURCE)
 TOKEN = fields({"name": STRING, "role": words("read", "sync", "admin"), "file": ABSOLUTE}, required=("role", "file"))
-API = fields({"listen": STRING, "tokens": each(TOKEN)}, required=("listen",))
+API = fields({"listen": PATHS, "tokens": each(TOKEN)}, required=("listen",))
 EVENTS = words(
     "synced", "failed", "rolled-back", "drifted", "healed", "approval", "pruned", "source-failed", "unsettled"
 )

@@ -82,12 +82,21 @@ def test_run_converges_logs_json_and_ends_in_order(workshop: Workshop) -> None:
         await_words(log, '"kind": "synced"')
         event = json.loads(next(line for line in log.read_text().splitlines() if "synced" in line))
         assert (event["project"], event["revision"]) == (workshop.name, first)
+        status = workshop.run("agent", "status", "-c", "agent.yaml").stdout.splitlines()
+        assert status[0].split() == ["PROJECT", "SYNC", "HEALTH", "REVISION", "WAITING", "REASON"]
+        assert status[1].split() == [workshop.name, "synced", "healthy", first[:12], "-", "-"]
+        assert workshop.run("agent", "suspend", "-c", "agent.yaml", workshop.name).stdout.endswith(": suspended\n")
+        assert workshop.run("agent", "resume", "-c", "agent.yaml", workshop.name).stdout.endswith(": resumed\n")
+        refused = workshop.run("agent", "approve", "-c", "agent.yaml", workshop.name, code=1).stderr
+        assert "waits for an approval" in refused
         second = subprocess.run([RORQUAL, *words], cwd=workshop.folder, capture_output=True, text=True, timeout=60)
         assert second.returncode == 1 and "another agent runs with the state in" in second.stderr
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_SECONDS) == 0
         assert log.read_text().endswith("agent: stopped\n")
     assert list(workshop.containers()) == [f"{workshop.name}-web-1"], "what runs is left running"
+    gone = workshop.run("agent", "status", "-c", "agent.yaml", code=1).stderr
+    assert "start one with `rorqual agent run`" in gone
 
 
 @pytest.mark.root

@@ -1,0 +1,132 @@
+"""The JSON of the API: one class a noun, made from the agent's states; OpenAPI is made of these."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from engine.gitops.loop.agent import Agent
+from engine.gitops.loop.following import Following
+from engine.gitops.moments import iso
+from engine.gitops.state.project import ProjectState
+from engine.gitops.state.store import Event
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectDocument:
+    """`sync` and `health` are words; `waiting` is what the next change waits for, and `reason` says it in full.
+
+    `target` is the newest revision of the source, `synced` the one that stands, `held` those that failed and why.
+    """
+
+    project: str
+    name: str
+    source: str
+    engine: str
+    sync: str
+    health: str
+    waiting: str
+    reason: str
+    target: str
+    synced: str
+    healthy: str
+    held: dict[str, str]
+    suspended: bool
+    removed: bool
+    pending_plan: str | None
+    synced_at: str | None
+    checked_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDocument:
+    source: str
+    address: str
+    revision: str
+    subject: str
+    error: str | None
+    checked_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventDocument:
+    id: int
+    at: str
+    kind: str
+    project: str
+    revision: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of a request that changes something."""
+
+    project: str
+    done: str
+
+
+def project_document(state: ProjectState) -> ProjectDocument:
+    return ProjectDocument(
+        project=state.key,
+        name=state.name,
+        source=state.source,
+        engine=state.engine,
+        sync=state.sync.value,
+        health=state.health.value,
+        waiting=state.waiting.value,
+        reason=state.reason,
+        target=state.target,
+        synced=state.synced,
+        healthy=state.healthy,
+        held=dict(state.held),
+        suspended=state.suspended,
+        removed=state.removed,
+        pending_plan=state.digest or None,
+        synced_at=time_of(state.synced_at),
+        checked_at=time_of(state.checked_at),
+    )
+
+
+def source_document(following: Following) -> SourceDocument:
+    settings = following.source.settings
+    return SourceDocument(
+        source=settings.name,
+        address=settings.git.url if settings.git else str(settings.directory),
+        revision=following.revision,
+        subject=following.subject,
+        error=following.error or None,
+        checked_at=time_of(following.checked_at),
+    )
+
+
+def event_document(event: Event) -> EventDocument:
+    return EventDocument(
+        id=event.id,
+        at=iso(event.at),
+        kind=event.kind,
+        project=event.project,
+        revision=event.revision,
+        text=event.text,
+    )
+
+
+def projects(agent: Agent) -> list[ProjectDocument]:
+    return [project_document(state) for _, state in sorted(agent.desk.states.items())]
+
+
+def sources(agent: Agent) -> list[SourceDocument]:
+    return [source_document(following) for _, following in sorted(agent.followings.items())]
+
+
+def plain(value: Any) -> Any:
+    """For json.dumps: what a document is in JSON."""
+    return asdict(value)
+
+
+def time_of(seconds: float) -> str | None:
+    return iso(seconds) if seconds else None
+
+
+# The plan that waits, as `rorqual plan --format json` writes it; null where nothing does.
+PlanDocument = dict[str, Any] | None

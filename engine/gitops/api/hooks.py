@@ -1,0 +1,85 @@
+"""Webhooks: a git host says that something was pushed. It is checked, answered at once, and only makes a source look.
+
+Who checks what: GitHub signs the body (X-Hub-Signature-256), Gitea and Forgejo too (X-Gitea-Signature), GitLab sends
+the secret itself (X-Gitlab-Token); the generic kind signs time and body. What was delivered once does nothing again.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+
+from engine.client.errors import NotFound, SystemFailure, Unauthorized
+from engine.gitops.api.call import Call
+from engine.gitops.settings.models import Webhook
+
+LARGEST_BODY = 25 << 20
+FRESH_SECONDS = 300.0
+SIGNATURES = {
+    "github": ("x-hub-signature-256",),
+    "gitea": ("x-gitea-signature",),
+    "forgejo": ("x-forgejo-signature", "x-gitea-signature"),
+}
+
+
+async def receive(call: Call) -> None:
+    """POST /hooks/SOURCE: 202 once it is known to be real. Raises Unauthorized for what isn't, NotFound."""
+    name = call.path["source"]
+    following = call.agent.followings.get(name)
+    webhook = following.source.settings.webhook if following else None
+    body = await call.exchange.read(LARGEST_BODY)
+    if following is None or webhook is None:
+        raise NotFound(f'there is no webhook "{name}"')
+    now = call.agent.desk.clock.now()
+    check(webhook, call.exchange.headers, body, now)
+    unique = sha256(name.encode() + b"\0" + signed_part(webhook, call.exchange.headers) + b"\0" + body).hexdigest()
+    if call.agent.desk.store.first_delivery(unique, now):
+        following.poke()
+        await call.answer({"message": f"{name} is looked at now"}, 202)
+    else:
+        await call.answer({"message": "this was delivered before"}, 202)
+
+
+def check(webhook: Webhook, headers: Mapping[str, str], body: bytes, now: float) -> None:
+    """Raises Unauthorized. All comparing takes the same time whatever is wrong."""
+    secret = read_secret(webhook.secret_file)
+    if webhook.kind == "gitlab":
+        good = equal(headers.get("x-gitlab-token", ""), secret.decode(errors="replace"))
+    elif webhook.kind == "generic":
+        at = headers.get("x-rorqual-timestamp", "")
+        fresh = at.isdigit() and abs(now - int(at)) <= FRESH_SECONDS
+        given = headers.get("x-rorqual-signature", "").removeprefix("sha256=")
+        good = equal(given, digest(secret, at.encode() + b"." + body)) and fresh
+    else:
+        wanted = digest(secret, body)
+        given = next((headers[name] for name in SIGNATURES[webhook.kind] if name in headers), "")
+        good = equal(given.removeprefix("sha256="), wanted)
+    if not good:
+        raise Unauthorized("the webhook's signature doesn't fit")
+
+
+def signed_part(webhook: Webhook, headers: Mapping[str, str]) -> bytes:
+    """What besides the body makes a delivery: GitLab's has no signature, but an id."""
+    names = {"gitlab": "x-gitlab-event-uuid", "generic": "x-rorqual-timestamp"}
+    return headers.get(names.get(webhook.kind, ""), "").encode()
+
+
+def digest(secret: bytes, body: bytes) -> str:
+    return hmac.new(secret, body, sha256).hexdigest()
+
+
+def equal(given: str, wanted: str) -> bool:
+    return hmac.compare_digest(given.encode(), wanted.encode())
+
+
+def read_secret(file: Path) -> bytes:
+    """The file's content without the newline that editors add. Raises SystemFailure: an empty secret is none."""
+    try:
+        found = file.read_bytes().strip()
+    except OSError as error:
+        raise SystemFailure(f"can't read the secret {file}: {error.strerror}") from None
+    if not found:
+        raise SystemFailure(f"the secret {file} is empty")
+    return found

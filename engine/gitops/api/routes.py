@@ -1,0 +1,158 @@
+"""What the API answers: one table, from which the server dispatches and OpenAPI is written."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from engine.client.errors import Conflict, NotFound
+from engine.gitops.api import documents
+from engine.gitops.api.call import Call
+from engine.gitops.api.documents import EventDocument, PlanDocument, ProjectDocument, SourceDocument, Told
+from engine.gitops.api.events import send_events
+from engine.gitops.settings.models import Role
+from engine.gitops.state.project import ProjectState, Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`role` None: everybody may ask. `shape` is the type of the answer's JSON, None where it is no JSON; `body` names
+    the keys that a request may have, each with what it means.
+    """
+
+    method: str
+    pattern: str
+    role: Role | None
+    summary: str
+    handler: Callable[[Call], Awaitable[None]]
+    shape: Any = None
+    body: tuple[tuple[str, str], ...] = ()
+
+
+def state_of(call: Call) -> ProjectState:
+    key = call.path["project"]
+    if key not in call.agent.desk.states:
+        raise NotFound(f'there is no project "{key}" here')
+    return call.agent.desk.states[key]
+
+
+async def list_projects(call: Call) -> None:
+    await call.answer(documents.projects(call.agent))
+
+
+async def show_project(call: Call) -> None:
+    await call.answer(documents.project_document(state_of(call)))
+
+
+async def show_plan(call: Call) -> None:
+    await call.answer(state_of(call).pending)
+
+
+async def list_sources(call: Call) -> None:
+    await call.answer(documents.sources(call.agent))
+
+
+async def list_events(call: Call) -> None:
+    await send_events(call)
+
+
+async def sync(call: Call) -> None:
+    key = state_of(call).key
+    call.agent.sync(key)
+    await call.answer(Told(key, "it is looked at now"), 202)
+
+
+async def suspend(call: Call) -> None:
+    key = state_of(call).key
+    call.agent.suspend(key, True)
+    await call.answer(Told(key, "suspended"))
+
+
+async def resume(call: Call) -> None:
+    key = state_of(call).key
+    call.agent.suspend(key, False)
+    await call.answer(Told(key, "resumed"))
+
+
+async def approve(call: Call) -> None:
+    state, wanted = state_of(call), (await call.body()).get("plan")
+    if state.waiting is not Waiting.APPROVAL:
+        raise Conflict(f"no plan of {state.key} waits for an approval")
+    if wanted is not None and wanted != state.digest:
+        raise Conflict(f"the plan that waits is {state.digest}, not {wanted}: look at it again")
+    await call.answer(Told(state.key, f"approved plan {call.agent.approve(state.key, call.who)}"), 202)
+
+
+async def rollback(call: Call) -> None:
+    state, wanted = state_of(call), (await call.body()).get("revision")
+    revision = call.agent.rollback(state.key, wanted, call.who)
+    await call.answer(Told(state.key, f"goes back to {revision}"), 202)
+
+
+async def healthz(call: Call) -> None:
+    await call.text("ok\n")
+
+
+async def readyz(call: Call) -> None:
+    """Ready once every source was looked at, whatever came of it."""
+    waiting = [name for name, each in call.agent.followings.items() if not each.looked.is_set()]
+    await call.text(f"waiting for {', '.join(waiting)}\n" if waiting else "ok\n", 503 if waiting else 200)
+
+
+async def metrics(call: Call) -> None:
+    # late: prometheus takes a while to import, and only a scrape needs it
+    from engine.gitops.api.metrics import CONTENT_TYPE, exposition
+
+    await call.text(exposition(call.agent), kind=CONTENT_TYPE)
+
+
+async def openapi(call: Call) -> None:
+    # late: pydantic describes the shapes
+    from engine.gitops.api.openapi import document
+
+    await call.answer(document(ROUTES))
+
+
+PROJECT = "/v1/projects/{project}"
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/v1/projects", Role.READ, "All projects and how they do", list_projects, list[ProjectDocument]),
+    Route("GET", PROJECT, Role.READ, "One project", show_project, ProjectDocument),
+    Route("GET", f"{PROJECT}/plan", Role.READ, "The plan that waits", show_plan, PlanDocument),
+    Route(
+        "GET", "/v1/sources", Role.READ, "All sources and what is wrong with them", list_sources, list[SourceDocument]
+    ),
+    Route(
+        "GET",
+        "/v1/events",
+        Role.READ,
+        "What happens, as server-sent events; follow=false: what happened, as JSON; after=ID: since that event",
+        list_events,
+        list[EventDocument],
+    ),
+    Route("POST", f"{PROJECT}/sync", Role.SYNC, "Look now, and try again what was held or rested", sync, Told),
+    Route("POST", f"{PROJECT}/suspend", Role.SYNC, "Leave the project alone", suspend, Told),
+    Route("POST", f"{PROJECT}/resume", Role.SYNC, "Care for it again", resume, Told),
+    Route(
+        "POST",
+        f"{PROJECT}/approve",
+        Role.ADMIN,
+        "Accept the plan that waits",
+        approve,
+        Told,
+        body=(("plan", "the digest of the plan that is meant; refused where another one waits"),),
+    ),
+    Route(
+        "POST",
+        f"{PROJECT}/rollback",
+        Role.ADMIN,
+        "Hold the newest revision and go back",
+        rollback,
+        Told,
+        body=(("revision", "where to; without it, the last healthy one before"),),
+    ),
+    Route("GET", "/metrics", Role.READ, "Counters and states for Prometheus", metrics),
+    Route("GET", "/healthz", None, "Whether the agent answers", healthz),
+    Route("GET", "/readyz", None, "Whether every source was looked at", readyz),
+    Route("GET", "/openapi.json", None, "This description", openapi),
+)

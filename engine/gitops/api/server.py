@@ -1,0 +1,125 @@
+"""The API's server: a socket of the machine's own for its administrator, and what the settings name, by token."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import socket
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import unquote
+
+import anyio
+
+from engine.client.errors import STATUS, EngineError, Forbidden, NotFound, Unauthorized
+from engine.gitops.api.call import Call
+from engine.gitops.api.hooks import read_secret, receive
+from engine.gitops.api.routes import ROUTES, Route
+from engine.gitops.loop.agent import Agent
+from engine.gitops.settings.models import Role, Token
+from engine.http.errors import HttpFault
+from engine.http.listen import bind_tcp, bind_unix, serve
+from engine.http.server import BadRequest, Exchange
+
+HOOK = re.compile(r"/hooks/([^/]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One listener; `tokens` None: whoever can open it is the administrator."""
+
+    listener: socket.socket
+    tokens: tuple[Token, ...] | None
+
+
+def open_doors(agent: Agent, stack: ExitStack) -> list[Door]:
+    """The doors, closed with the stack. Raises OSError."""
+    own = agent.desk.places.socket
+    doors = [Door(listening_unix(own, stack), None)]
+    api = agent.settings.api
+    for address in api.listen if api else ():
+        if address.startswith("/"):
+            doors.append(Door(listening_unix(Path(address), stack), api.tokens or None if api else None))
+        else:
+            host, _, port = address.rpartition(":")
+            listener = bind_tcp(host.strip("[]"), int(port))
+            stack.callback(listener.close)
+            doors.append(Door(listener, api.tokens if api else ()))
+    return doors
+
+
+def listening_unix(path: Path, stack: ExitStack) -> socket.socket:
+    listener = bind_unix(path, mode=0o600)
+    stack.callback(listener.close)
+    stack.callback(path.unlink, missing_ok=True)
+    return listener
+
+
+async def serve_api(agent: Agent, doors: Sequence[Door]) -> None:
+    """Until cancelled."""
+    async with anyio.create_task_group() as tasks:
+        for door in doors:
+            tasks.start_soon(serve, door.listener, partial(answer, agent, door.tokens))
+
+
+async def answer(agent: Agent, tokens: tuple[Token, ...] | None, exchange: Exchange) -> None:
+    """Answer one request. Raises HttpFault only."""
+    call = Call(agent, exchange)
+    try:
+        await dispatch(call, tokens)
+    except BadRequest as fault:
+        await call.answer({"message": str(fault)}, fault.status)
+    except HttpFault:
+        raise
+    except EngineError as error:
+        await refuse(call, STATUS.get(type(error), 500), error.message)
+    except Exception as error:
+        # one request's fault must not end the agent
+        await refuse(call, 500, f"internal error: {error!r}")
+
+
+async def refuse(call: Call, status: int, message: str) -> None:
+    if not call.exchange.answered:
+        await call.answer({"message": message}, status)
+
+
+async def dispatch(call: Call, tokens: tuple[Token, ...] | None) -> None:
+    path, method = unquote(call.exchange.target.partition("?")[0]), call.exchange.method
+    if (hook := HOOK.fullmatch(path)) and method == "POST":
+        call.path = {"source": hook[1]}
+        await receive(call)
+        return
+    route = find(call, path, "GET" if method == "HEAD" else method)
+    if route.role is not None:
+        identify(call, tokens)
+        if call.role is None:
+            raise Unauthorized("name a token: Authorization: Bearer …")
+        if not call.role.covers(route.role):
+            raise Forbidden(f"a token of role {call.role.value} may not do this: it takes {route.role.value}")
+    await route.handler(call)
+
+
+def find(call: Call, path: str, method: str) -> Route:
+    for route in ROUTES:
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.pattern)
+        if route.method == method and (found := re.fullmatch(pattern, path)):
+            call.path = found.groupdict()
+            return route
+    raise NotFound(f"there is nothing at {method} {path}; /openapi.json lists what there is")
+
+
+def identify(call: Call, tokens: tuple[Token, ...] | None) -> None:
+    """Whose token it is. All tokens are compared, each in the same time, by their digests."""
+    if tokens is None:
+        call.role, call.who = Role.ADMIN, "this machine's administrator"
+        return
+    scheme, _, given = call.exchange.headers.get("authorization", "").partition(" ")
+    sent = sha256(given.strip().encode()).digest()
+    for token in tokens:
+        known = sha256(read_secret(token.file)).digest()
+        if hmac.compare_digest(sent, known) and scheme.lower() == "bearer" and given.strip():
+            call.role, call.who = token.role, token.name or f"a token of role {token.role.value}"

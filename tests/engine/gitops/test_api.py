@@ -1,0 +1,260 @@
+"""The agent's API over real sockets, its engine not there: who may ask what, hooks, events, metrics."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from engine.gitops.api.routes import ROUTES
+from engine.gitops.api.server import open_doors, serve_api
+from engine.gitops.loop.agent import Agent
+from engine.gitops.loop.open import open_agent
+from engine.gitops.settings.read import read_settings
+from engine.gitops.sources.source import GitSource
+from engine.gitops.sources.tree import Tree
+from engine.gitops.state.project import Waiting
+from engine.http.dial import dial_tcp, dial_unix
+from engine.http.message import Request
+from engine.http.pool import Pool
+from tests.engine.gitops.repository import Repository, make_repository
+
+pytestmark = pytest.mark.anyio
+PATIENCE_SECONDS = 30.0
+KINDS = ("github", "gitlab", "gitea", "forgejo", "generic")
+SECRET = b"s3cret"
+
+
+@dataclass
+class Asked:
+    agent: Agent
+    repository: Repository
+    own: Pool
+    port: Pool
+
+    async def ask(
+        self, method: str, path: str, *, token: str = "", body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """Over the port, as anybody."""
+        given = {**({"authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
+        response, content = await self.port.fetch(Request(method, path, given, body), timeout_seconds=30)
+        kind = response.headers.get("content-type", "")
+        return response.status, json.loads(content) if kind == "application/json" else content.decode()
+
+    async def ready(self) -> None:
+        """Until every source was looked at."""
+        with anyio.fail_after(PATIENCE_SECONDS):
+            while True:
+                if len(self.agent.followings) == len(KINDS) and (await self.ask("GET", "/readyz"))[0] == 200:
+                    return
+                await anyio.sleep(0.01)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short one: sockets' paths end at 108 bytes."""
+    found = Path(tempfile.mkdtemp(prefix="rq-", dir="/tmp"))
+    yield found
+    shutil.rmtree(found)
+
+
+def settings_text(folder: Path, repository: Repository, port: int) -> str:
+    sources = "".join(
+        f"  {kind}:\n    git: {repository.bare}\n    interval: 1h\n"
+        f"    webhook: {{kind: {kind}, secret_file: {folder}/secret}}\n    projects: {{p-{kind}: {{path: app}}}}\n"
+        for kind in KINDS
+    )
+    tokens = ", ".join(f"{{role: {role}, file: {folder}/{role}}}" for role in ("read", "sync", "admin"))
+    return (
+        f"state: {folder}/state\nengine: {{host: 'unix://{folder}/no-engine.sock'}}\n"
+        f"api: {{listen: ['127.0.0.1:{port}'], tokens: [{tokens}]}}\nsources:\n{sources}"
+    )
+
+
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[Asked]:
+    repository = make_repository(folder / "r")
+    repository.commit({"app/compose.yaml": "services: {web: {image: x}}\n"})
+    for name, text in (("secret", SECRET), ("read", b"r-token\n"), ("sync", b"s-token"), ("admin", b"a-token")):
+        (folder / name).write_bytes(text)
+        (folder / name).chmod(0o600)
+    config = folder / "agent.yaml"
+    config.write_text(settings_text(folder, repository, 0))
+    settings, _ = read_settings(config)
+    async with open_agent(settings) as agent:
+        with ExitStack() as stack:
+            doors = open_doors(agent, stack)
+            port = doors[1].listener.getsockname()[1]
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(agent.run)
+                tasks.start_soon(serve_api, agent, doors)
+                own = Pool(partial(dial_unix, str(agent.desk.places.socket)), host="agent")
+                asked = Asked(agent, repository, own, Pool(partial(dial_tcp, "127.0.0.1", port), host="127.0.0.1"))
+                await asked.ready()
+                yield asked
+                await own.aclose()
+                await asked.port.aclose()
+                agent.stop()
+                tasks.cancel_scope.cancel()
+
+
+@pytest.fixture
+async def asked(folder: Path) -> AsyncIterator[Asked]:
+    async with serving(folder) as found:
+        yield found
+
+
+def signed(kind: str, body: bytes, *, secret: bytes = SECRET, at: float | None = None) -> dict[str, str]:
+    """The headers of a delivery, as each host sends them."""
+    mark = hmac.new(secret, body, sha256).hexdigest()
+    match kind:
+        case "github":
+            return {"x-hub-signature-256": f"sha256={mark}", "x-github-event": "push"}
+        case "gitlab":
+            return {"x-gitlab-token": secret.decode(), "x-gitlab-event": "Push Hook"}
+        case "gitea" | "forgejo":
+            return {f"x-{kind}-signature": mark, f"x-{kind}-event": "push"}
+    stamp = str(int(time.time() if at is None else at))
+    mark = hmac.new(secret, stamp.encode() + b"." + body, sha256).hexdigest()
+    return {"x-rorqual-timestamp": stamp, "x-rorqual-signature": f"sha256={mark}"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_webhook_of_each_host_makes_its_source_look_and_a_forged_one_does_not(asked: Asked, kind: str) -> None:
+    new = asked.repository.commit({"README": "new"})
+    body = json.dumps({"ref": "refs/heads/main", "after": new}).encode()
+    for forged in ({}, signed(kind, body, secret=b"guess"), signed("generic" if kind == "github" else "github", body)):
+        assert (await asked.ask("POST", f"/hooks/{kind}", body=body, headers=forged))[0] == 401
+    assert asked.agent.followings[kind].revision != new
+    status, _ = await asked.ask("POST", f"/hooks/{kind}", body=body, headers=signed(kind, body))
+    assert status == 202
+    with anyio.fail_after(PATIENCE_SECONDS):
+        while True:
+            if asked.agent.followings[kind].revision == new:
+                break
+            await anyio.sleep(0.01)
+
+
+async def test_a_replayed_or_stale_delivery_does_nothing(asked: Asked) -> None:
+    body = b'{"ref": "refs/heads/main"}'
+    headers = signed("github", body)
+    first = await asked.ask("POST", "/hooks/github", body=body, headers=headers)
+    again = await asked.ask("POST", "/hooks/github", body=body, headers=headers)
+    assert first == (202, {"message": "github is looked at now"})
+    assert again == (202, {"message": "this was delivered before"})
+    old = signed("generic", body, at=time.time() - 3600)
+    assert (await asked.ask("POST", "/hooks/generic", body=body, headers=old))[0] == 401
+
+
+async def test_a_flood_of_webhooks_makes_few_looks(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+    look = GitSource.look
+
+    async def counted(self: GitSource) -> Tree:
+        nonlocal looks
+        looks += 1
+        return await look(self)
+
+    monkeypatch.setattr(GitSource, "look", counted)
+
+    async def deliver(number: int) -> None:
+        body = json.dumps({"number": number}).encode()
+        assert (await asked.ask("POST", "/hooks/github", body=body, headers=signed("github", body)))[0] == 202
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(200):
+            tasks.start_soon(deliver, number)
+    assert 1 <= looks < 50
+
+
+async def test_unknown_hooks_and_large_bodies_are_refused(asked: Asked) -> None:
+    assert (await asked.ask("POST", "/hooks/nowhere", body=b"{}"))[0] == 404
+    assert (await asked.ask("POST", "/v1/projects/p-github/approve", token="a-token", body=b"x" * 70_000))[0] == 413
+
+
+@pytest.mark.parametrize(
+    ("token", "method", "path", "status"),
+    [
+        ("", "GET", "/v1/projects", 401),
+        ("wrong", "GET", "/v1/projects", 401),
+        ("", "GET", "/metrics", 401),
+        ("", "GET", "/healthz", 200),
+        ("", "GET", "/readyz", 200),
+        ("", "GET", "/openapi.json", 200),
+        ("r-token", "GET", "/v1/projects", 200),
+        ("r-token", "GET", "/v1/projects/nope", 404),
+        ("r-token", "POST", "/v1/projects/p-github/sync", 403),
+        ("s-token", "POST", "/v1/projects/p-github/sync", 202),
+        ("s-token", "POST", "/v1/projects/p-github/suspend", 200),
+        ("s-token", "POST", "/v1/projects/p-github/approve", 403),
+        ("a-token", "POST", "/v1/projects/p-github/approve", 409),
+        ("a-token", "POST", "/v1/projects/p-github/rollback", 409),
+        ("a-token", "DELETE", "/v1/projects/p-github", 404),
+    ],
+)
+async def test_a_token_may_do_what_its_role_says(asked: Asked, token: str, method: str, path: str, status: int) -> None:
+    assert (await asked.ask(method, path, token=token))[0] == status
+
+
+async def test_whoever_can_open_the_agents_own_socket_is_its_administrator(asked: Asked) -> None:
+    assert asked.agent.desk.places.socket.stat().st_mode & 0o777 == 0o600
+    response, content = await asked.own.fetch(Request("GET", "/v1/projects"), timeout_seconds=30)
+    assert response.status == 200
+    assert sorted(each["project"] for each in json.loads(content)) == sorted(f"p-{kind}" for kind in KINDS)
+
+
+async def test_an_engine_that_is_not_there_is_told_and_tried_again(asked: Asked) -> None:
+    with anyio.fail_after(PATIENCE_SECONDS):
+        while True:
+            _, found = await asked.ask("GET", "/v1/projects/p-github", token="r-token")
+            if found["waiting"] == Waiting.RETRY:
+                break
+            await anyio.sleep(0.01)
+    assert "no-engine.sock" in found["reason"]
+    assert (found["sync"], found["health"]) == ("unknown", "unknown")
+
+
+async def test_events_are_streamed_as_they_happen_and_from_where_a_client_left(asked: Asked) -> None:
+    bus = asked.agent.desk.bus
+    bus.tell("synced", "p", "abc", "first")
+    request = Request("GET", "/v1/events?after=0", {"authorization": "Bearer r-token"})
+    got = b""
+    async with asked.port.exchange(request) as response:
+        assert response.headers["content-type"] == "text/event-stream"
+        with anyio.fail_after(PATIENCE_SECONDS):
+            while b"second" not in got:
+                if b": following" in got and b"first" in got:
+                    bus.tell("failed", "p", "def", "second")
+                got += await response.receive()
+    kinds = [line.removeprefix("event: ") for line in got.decode().splitlines() if line.startswith("event: ")]
+    assert kinds[0] == "synced" and kinds[-1] == "failed"
+    _, past = await asked.ask("GET", "/v1/events?follow=false&after=1", token="r-token")
+    assert past[0]["text"] == "second"
+
+
+async def test_metrics_are_prometheus_text(asked: Asked) -> None:
+    _, text = await asked.ask("GET", "/metrics", token="r-token")
+    samples = {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}
+    assert {"rorqual_project", "rorqual_project_synced", "rorqual_source_up", "rorqual_looks_total"} <= samples
+
+
+async def test_openapi_describes_every_route_and_the_shape_of_what_comes(asked: Asked) -> None:
+    _, found = await asked.ask("GET", "/openapi.json")
+    described = {(method.upper(), path) for path, methods in found["paths"].items() for method in methods}
+    assert described == {(route.method, route.pattern) for route in ROUTES}
+    shape = found["components"]["schemas"]["ProjectDocument"]
+    _, projects = await asked.ask("GET", "/v1/projects", token="r-token")
+    assert set(projects[0]) == set(shape["properties"])
