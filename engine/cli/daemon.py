@@ -41,6 +41,13 @@ def serve(
     runtime: Annotated[
         str | None, typer.Option("--runtime", help="crun or runc (default: crun where it works)")
     ] = None,
+    registry_mirror: Annotated[
+        list[str] | None, typer.Option("--registry-mirror", help="URL to ask before Docker Hub; repeatable")
+    ] = None,
+    insecure_registry: Annotated[
+        list[str] | None,
+        typer.Option("--insecure-registry", help="HOST[:PORT] or network that may speak plain HTTP; repeatable"),
+    ] = None,
     idle_minutes: Annotated[
         float | None, typer.Option("--idle-minutes", help="End after so long with no container and no client")
     ] = None,
@@ -56,6 +63,7 @@ def serve(
     from engine.daemon.app import Settings, run_daemon
     from engine.daemon.protocols import Places
     from engine.http.listen import bind_unix, handed_over
+    from engine.registry.client.policy import Policy
 
     places = Places(root.absolute(), run_folder(root, run).absolute(), socket.absolute())
     listeners = handed_over(os.environ)
@@ -69,6 +77,11 @@ def serve(
             listeners,
             idle_seconds=idle_minutes * 60 if idle_minutes is not None else None,
             runtime=runtime,
+            registries=Policy(
+                mirrors=tuple(registry_mirror or ()),
+                insecure=tuple(insecure_registry or ()),
+                environment=dict(os.environ),
+            ),
         )
         anyio.run(run_daemon, settings)
     finally:

@@ -26,6 +26,8 @@ from engine.daemon.content.blobs import Blobs
 from engine.daemon.events import EventBus
 from engine.daemon.images.images import LocalImages
 from engine.daemon.images.index import ImageIndex
+from engine.daemon.images.pull import Pulls
+from engine.daemon.images.push import Pushes
 from engine.daemon.lives import Activity, sole_owner, tell_ready, until_idle
 from engine.daemon.networks.opening import open_networks
 from engine.daemon.protocols import Places, Store, Users
@@ -34,6 +36,7 @@ from engine.daemon.server import containers as container_routes
 from engine.daemon.server import exec as exec_routes
 from engine.daemon.server import images as image_routes
 from engine.daemon.server import networks as network_routes
+from engine.daemon.server import registries as registry_routes
 from engine.daemon.server import system as system_routes
 from engine.daemon.server import unserved as unserved_routes
 from engine.daemon.server import volumes as volume_routes
@@ -46,6 +49,8 @@ from engine.daemon.store.records import RecordStore
 from engine.daemon.volumes.volumes import LocalVolumes
 from engine.http.listen import serve
 from engine.kit.clock import Clock, SystemClock
+from engine.registry.client.policy import Policy
+from engine.registry.client.registries import Registries
 
 CHECKPOINT_SECONDS = 30.0
 META = "daemon"
@@ -61,6 +66,7 @@ class Settings:
     listeners: Sequence[socket.socket]
     idle_seconds: float | None = None
     runtime: str | None = None
+    registries: Policy = field(default_factory=Policy)
     clock: Clock = field(default_factory=SystemClock)
 
 
@@ -98,6 +104,10 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
     snapshots = OverlaySnapshots(places.root / "snapshots", places.run, layers, store)
     volumes = LocalVolumes(places.root / "volumes", store, events, clock)
     images = LocalImages(ImageIndex(store, blobs, layers), layers, blobs, snapshots, events, users, clock)
+    registries = Registries(settings.registries)
+    pulls = Pulls(images.index, layers, blobs, store, events, clock, registries)
+    pushes = Pushes(images.index, layers, blobs, pulls.sources, events, clock, registries)
+    images.also_kept = pulls.kept
     facts = Facts(engine_id(store), settings.version, places, await to_thread.run_sync(read_host, places.root))
     await images.collect()
     async with (
@@ -123,12 +133,13 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
             *container_stream_routes.routes(containers),
             *exec_routes.routes(containers),
             *system_routes.routes(facts, images, volumes, users, events, clock),
-            *image_routes.routes(images, events, clock),
+            *image_routes.routes(images, pulls, events, clock),
+            *registry_routes.routes(pulls, pushes),
             *volume_routes.routes(volumes),
             *network_routes.routes(networks.registry, users),
             *unserved_routes.routes(),
         ]
-        yield Opened(routes, users, [networks.room.supervise])
+        yield Opened(routes, users, [networks.room.supervise, pulls.downloads.run])
 
 
 async def serve_until_ended(

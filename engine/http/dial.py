@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 
 import anyio
@@ -10,7 +11,7 @@ from anyio.abc import ByteStream
 
 from engine.http.errors import ConnectFailed
 from engine.http.tls import TlsStream
-from engine.http.unix import connect_unix
+from engine.http.unix import connect_tcp, connect_unix
 
 CONNECT_SECONDS = 30.0
 
@@ -23,18 +24,26 @@ async def dial_unix(path: str) -> ByteStream:
 
 
 async def dial_tcp(host: str, port: int) -> ByteStream:
+    """Its addresses are tried one after another."""
     try:
         with anyio.fail_after(CONNECT_SECONDS):
-            return await anyio.connect_tcp(host, port)
+            return await connect_tcp(host, port)
     except TimeoutError as error:
         raise ConnectFailed(f"no connection within {CONNECT_SECONDS:g} seconds") from error
+    except socket.gaierror as error:
+        raise ConnectFailed((error.strerror or str(error)).lower()) from error
     except OSError as error:
         raise ConnectFailed(words(error)) from error
 
 
 async def dial_tls(host: str, port: int, context: ssl.SSLContext, name: str) -> ByteStream:
     """TCP, then the handshake; `name` is what the certificate must bear."""
-    stream = TlsStream(await dial_tcp(host, port), context, name)
+    return await secured(await dial_tcp(host, port), context, name)
+
+
+async def secured(below: ByteStream, context: ssl.SSLContext, name: str) -> ByteStream:
+    """TLS over a stream that stands already."""
+    stream = TlsStream(below, context, name)
     try:
         with anyio.fail_after(CONNECT_SECONDS):
             await stream.handshake()

@@ -53,6 +53,8 @@ class LocalImages:
         self._snapshots = snapshots
         self._events = events
         self._clock = clock
+        # Chains without an image that stay none the less: those of a pull that didn't end.
+        self.also_kept: Callable[[], set[str]] = set
 
     def find(self, reference: str) -> ImageRecord | None:
         return self.index.find(reference)
@@ -240,7 +242,7 @@ class LocalImages:
     # --- collecting
     async def collect(self) -> int:
         """Remove layers and blobs that nothing needs any more → bytes that are free now."""
-        tops = self.index.tops() | set(self._snapshots.parents())
+        tops = self.index.tops() | set(self._snapshots.parents()) | self.also_kept()
         unused = self.layers.forget_unused(tops)
         keep = self.index.digests_in_use()
         return await to_thread.run_sync(lambda: self.layers.sweep(unused) + self.blobs.collect(keep))

@@ -8,9 +8,10 @@ from typing import Any
 
 import anyio
 
-from engine.api.errors import InvalidArgument, NotImplementedByEngine
+from engine.api.errors import InvalidArgument
 from engine.daemon.images.images import LocalImages, familiar_name
 from engine.daemon.images.instructions import applied
+from engine.daemon.images.pull import Pulls
 from engine.daemon.images.remove import Removal
 from engine.daemon.images.show import (
     LIST_FILTERS,
@@ -23,6 +24,7 @@ from engine.daemon.images.show import (
 )
 from engine.daemon.protocols import Events, ImageRecord
 from engine.daemon.server.fetched import fetched
+from engine.daemon.server.registries import pull
 from engine.daemon.server.request import Request
 from engine.daemon.server.router import Route
 from engine.kit.clock import Clock
@@ -35,7 +37,7 @@ def line_of(document: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\r\n"
 
 
-def routes(images: LocalImages, events: Events, clock: Clock) -> list[Route]:
+def routes(images: LocalImages, pulls: Pulls, events: Events, clock: Clock) -> list[Route]:
     async def list_(request: Request) -> None:
         filters = request.filters(LIST_FILTERS)
         if request.version < (1, 41) and request.text("filter"):
@@ -114,11 +116,10 @@ def routes(images: LocalImages, events: Events, clock: Clock) -> list[Route]:
                     await send(line_of({"stream": f"Loaded image ID: {image.id}\n"}))
 
     async def create(request: Request) -> None:
-        """Import: the body (fromSrc=-) is a root file system."""
+        """A pull (fromImage), or an import: the body (fromSrc=-) is a root file system."""
         if request.text("fromImage"):
-            raise NotImplementedByEngine(
-                "this engine does not pull from registries yet: load the image from an archive (docker load)"
-            )
+            await pull(request, pulls)
+            return
         source = request.text("fromSrc")
         if not source:
             raise InvalidArgument("name an image to pull (fromImage) or an archive to import (fromSrc)")

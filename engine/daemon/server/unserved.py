@@ -44,10 +44,6 @@ def routes() -> list[Route]:
         Route("POST", "/build", unserved("this engine does not build images yet")),
         Route("POST", "/build/prune", unserved("this engine has no build cache yet")),
         Route("POST", "/build/cancel", unserved("this engine does not build images yet")),
-        Route("POST", "/auth", unserved("this engine can't check credentials with a registry yet")),
-        Route("GET", "/images/search", unserved("this engine does not search registries yet")),
-        Route("POST", "/images/{name:path}/push", unserved("this engine does not push to registries yet")),
-        Route("GET", "/distribution/{name:path}/json", unserved("this engine does not ask registries yet")),
         Route("POST", "/containers/{id}/checkpoints", unserved("checkpoints are not served by this engine")),
         Route("GET", "/containers/{id}/checkpoints", unserved("checkpoints are not served by this engine")),
     ]
