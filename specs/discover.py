@@ -6,10 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 
 from specs import dotenv
+from specs.remote import is_remote
 from specs.resolve.context import Context
 from specs.resolve.include import bad_line, read_env_file
 from specs.resolve.interpolate import Variables
 from specs.resolve.refusal import refusal
+from specs.resolve.remote import fetch
 from specs.source import Span
 
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -24,13 +26,17 @@ FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
 class Found:
-    """The files (absolute, or `-`), the project directory, and the variables that interpolation will see."""
+    """The files (absolute, or `-`), the project directory, and the variables that interpolation will see.
 
-    __slots__ = ("directory", "files", "variables")
+    `base` is where relative paths start: the project directory, but the folder of the first remote file where one is.
+    """
 
-    def __init__(self, files: list[str], directory: str, variables: Variables) -> None:
+    __slots__ = ("base", "directory", "files", "variables")
+
+    def __init__(self, files: list[str], directory: str, base: str, variables: Variables) -> None:
         self.files = files
         self.directory = directory
+        self.base = base
         self.variables = variables
 
 
@@ -47,13 +53,13 @@ def discover(
     variables = Variables(dict(environment))
     variables.values["PWD"] = cwd
     directory = os.path.normpath(os.path.join(cwd, project_directory)) if project_directory else None
-    paths = [each if each == "-" else os.path.normpath(os.path.join(cwd, each)) for each in files or ()]
+    paths = [located(each, cwd) for each in files or ()]
     env_files = env_files or [each for each in environment.get("COMPOSE_ENV_FILES", "").split(",") if each]
     load_env_files(context, variables, env_files, directory or folder_of(paths, cwd))
     if not paths and "COMPOSE_FILE" in variables.values:
         separator = variables.values.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
         named = variables.values["COMPOSE_FILE"].split(separator)
-        paths = [each if each == "-" else os.path.normpath(os.path.join(cwd, each)) for each in named]
+        paths = [located(each, cwd) for each in named]
     if not paths:
         paths = search(context, directory or cwd)
     if not paths:
@@ -61,11 +67,19 @@ def discover(
         raise refusal(None, "no-file", "there is no Compose file in this folder or above it", hint)
     found = directory or folder_of(paths, cwd)
     load_env_files(context, variables, env_files, found)
-    return Found(paths, found, variables)
+    fetched = {path: fetch(context, path).file for path in dict.fromkeys(paths) if is_remote(path)}
+    base = os.path.dirname(next(iter(fetched.values()))) if fetched else found
+    return Found([fetched.get(path, path) for path in paths], found, base, variables)
+
+
+def located(name: str, cwd: str) -> str:
+    return name if name == "-" or is_remote(name) else os.path.normpath(os.path.join(cwd, name))
 
 
 def folder_of(paths: Sequence[str], cwd: str) -> str:
-    return next((os.path.dirname(path) for path in paths if path != "-"), cwd)
+    """That of the first file which lies on this machine; the working directory where a remote one comes first."""
+    first = next((path for path in paths if path != "-"), None)
+    return cwd if first is None or is_remote(first) else os.path.dirname(first)
 
 
 def search(context: Context, directory: str) -> list[str]:

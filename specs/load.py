@@ -17,11 +17,11 @@ from specs.depth import deep
 from specs.discover import Found, discover
 from specs.findings import in_order
 from specs.node import Node, plain
+from specs.remote import Fetch, is_remote
 from specs.resolve import settle
 from specs.resolve.context import Context, Layer
 from specs.resolve.files import load_layer
 from specs.resolve.images import typed_images
-from specs.resolve.include import is_remote
 from specs.resolve.name import project_name
 from specs.resolve.normalize import normalize
 from specs.resolve.paths import Paths
@@ -40,7 +40,7 @@ class Request:
 
     `environment` is the process environment; nothing else of the process is looked at but the file system.
     `stdin` is the text of `-f -`. The switches are those of `config --no-…`.
-    `services` selects; empty is all.
+    `services` selects; empty is all. `fetch` brings files of git repositories and the like (specs.remote).
     """
 
     working_directory: str
@@ -60,6 +60,7 @@ class Request:
     resolve_paths: bool = True
     resolve_environment: bool = True
     check_consistency: bool = True
+    fetch: Fetch | None = None
 
 
 @dataclass(slots=True)
@@ -150,6 +151,7 @@ def load(request: Request) -> Loaded:
         strict_env=request.strict_env,
         home=request.environment.get("HOME", "/"),
         stdin=request.stdin,
+        fetch=request.fetch,
     )
     loading = Loading(request, context, loaded)
     # The tree has no circles and lives to the end: the collector would only walk it again and again.
@@ -202,7 +204,7 @@ def find(it: Loading) -> None:
 def read_and_merge(it: Loading) -> None:
     """Read, interpolate, extends, include, merge, schema, short forms, defaults, paths: file by file."""
     found = it.files
-    layer = Layer(directory=found.directory, base=found.directory, variables=found.variables)
+    layer = Layer(directory=found.base, base=found.base, variables=found.variables)
     it.loaded.root = load_layer(it.context, layer, found.files)
     if not it.loaded.root.value and not it.context.report.failed:
         raise refusal(Span(it.context.shown(found.files[0]), 1, 1, 1, 1), "empty-file", "the Compose file is empty")

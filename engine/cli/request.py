@@ -4,9 +4,28 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
+from typing import TYPE_CHECKING
 
 from engine.cli.options import ProjectOptions
 from specs.load import Request
+from specs.remote import Fetched
+
+if TYPE_CHECKING:
+    from engine.cli.remotes import Remotes
+
+
+@cache
+def remotes() -> Remotes:
+    # late: few projects have remote files
+    from engine.cli.remotes import Remotes
+
+    return Remotes(os.environ)
+
+
+def fetch(name: str) -> Fetched:
+    """The loader of remote files; what it fetched once in this run is not asked for again."""
+    return remotes().fetch(name)
 
 
 def request_of(options: ProjectOptions, *, strict_env: bool = False) -> Request:
@@ -23,4 +42,5 @@ def request_of(options: ProjectOptions, *, strict_env: bool = False) -> Request:
         stdin=sys.stdin.buffer.read() if reads_stdin else None,
         strict_env=strict_env,
         all_resources=options.all_resources,
+        fetch=fetch,
     )

@@ -10,6 +10,7 @@ from specs.losses import Losses
 from specs.node import Node
 from specs.openfile import read_bytes
 from specs.read import Unreadable, read
+from specs.remote import Fetch
 from specs.resolve.interpolate import Variables
 from specs.source import Report, Span
 
@@ -26,6 +27,7 @@ class Context:
     strict_env: bool = False
     home: str = "/"
     stdin: bytes | None = None
+    fetch: Fetch | None = None
     project_name: str = ""
     losses: Losses = field(default_factory=Losses)
     cache: dict[str, list[Node] | Unreadable | OSError] = field(default_factory=dict)

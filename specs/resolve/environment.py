@@ -10,8 +10,9 @@ from specs.node import Node
 from specs.openfile import read_text
 from specs.resolve.include import bad_line
 from specs.resolve.interpolate import Variables, given_outside
-from specs.resolve.refusal import each_of, refusal
+from specs.resolve.refusal import attempt, each_of, refusal
 from specs.resolve.template import Lookup
+from specs.source import Report
 from specs.typed.kinds import flag
 
 SECRET_CONTENT = "#content"
@@ -37,8 +38,13 @@ def resolve_lists(root: Node, variables: Variables) -> None:
                 resource.value[key] = name.at(variables.values[name.value])
 
 
-def service_environment(service: Node, values: dict[str, Any], variables: Variables) -> dict[str, str | None]:
-    """`environment` over the env files, later files over earlier; what the outside sets fills the nulls."""
+def service_environment(
+    service: Node, values: dict[str, Any], variables: Variables, report: Report
+) -> dict[str, str | None]:
+    """`environment` over the env files, later files over earlier; what the outside sets fills the nulls.
+
+    What is wrong with a file goes to the report, and the others count.
+    """
     known = variables.values
     own: dict[str, str | None] = {
         name: known.get(name) if value is None else value for name, value in values.get("environment", {}).items()
@@ -50,7 +56,8 @@ def service_environment(service: Node, values: dict[str, Any], variables: Variab
 
     env_files = service.get("env_file")
     if env_files is not None:
-        each_of(env_files.value, lambda entry: read_env_file(entry, found, lookup))
+        for entry in env_files.value:
+            attempt(report, read_env_file, entry, found, lookup)
     return {**found, **own}
 
 

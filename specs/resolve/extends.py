@@ -6,13 +6,14 @@ from difflib import get_close_matches
 
 from specs.node import Node, copied
 from specs.read import Unreadable
-from specs.resolve import include
+from specs.remote import is_remote
 from specs.resolve.canonical import canonical
 from specs.resolve.context import Context, Layer
 from specs.resolve.interpolate import Interpolation
 from specs.resolve.merge import RULES, SERVICE_RULES, merge, merge_mappings
 from specs.resolve.paths import Paths
 from specs.resolve.refusal import Refusal, attempt, refusal
+from specs.resolve.remote import fetch
 from specs.resolve.reset import Path, apply_resets, take_resets
 from specs.resolve.unique import enforce_unique
 from specs.shapes.hints import hint_for
@@ -120,10 +121,11 @@ def unknown(wanted: Node, name: str, services: dict[str, Node]) -> Refusal:
 
 def services_of(context: Context, layer: Layer, name: str, wanted: Node, file: Node) -> tuple[dict[str, Node], str]:
     """The services of another file, in long form, their paths resolved against that file's folder."""
-    if include.is_remote(file.value):
-        raise include.no_remote(file)
-    local = layer.find(file.value)
-    folder = layer.folder_of(file.value)
+    if is_remote(file.value):
+        # unlike an include's, its paths start at the repository's top: so it is in Docker Compose
+        local, folder = fetch(context, file.value, file)
+    else:
+        local, folder = layer.find(file.value), layer.folder_of(file.value)
     root = Node({})
     try:
         documents = context.documents(local)
@@ -149,5 +151,5 @@ def services_of(context: Context, layer: Layer, name: str, wanted: Node, file: N
         raise refusal(file, "no-services", f"{file.value} has no services")
     if wanted.value not in section.value:
         raise unknown(wanted, name, section.value)
-    attempt(context.report, Paths(folder, context.home, include.is_remote).project, root)
+    attempt(context.report, Paths(folder, context.home, is_remote).project, root)
     return section.value, local

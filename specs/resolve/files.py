@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from specs.node import Node
 from specs.read import Unreadable
+from specs.remote import is_remote
 from specs.resolve import extends, include
 from specs.resolve.canonical import canonical
 from specs.resolve.context import Context, Layer
@@ -31,7 +32,7 @@ def load_layer(context: Context, layer: Layer, files: list[str]) -> Node:
     set_defaults(root)
     check_values(root, context.report, context.losses)
     if context.resolve_paths or layer.included:
-        attempt(context.report, Paths(layer.directory, context.home, include.is_remote).project, root)
+        attempt(context.report, Paths(layer.directory, context.home, is_remote).project, root)
     resolve_lists(root, layer.variables)
     return root
 

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 
 from specs import dotenv
 from specs.node import Node, equal
 from specs.openfile import read_text
+from specs.remote import is_remote
 from specs.resolve.context import Context, Layer
 from specs.resolve.interpolate import Variables
 from specs.resolve.refusal import Refusal, refusal
+from specs.resolve.remote import fetch
 from specs.source import Diagnostic, Related, Span
 
-REMOTE = re.compile(r"(https?://|git://|ssh://|git@|github\.com/|oci://)")
 DEEPEST = 100  # every level reads again what the levels below it gave
 SECTIONS = ("services", "volumes", "networks", "secrets", "configs", "models", "images")
-
-
-def is_remote(path: str) -> bool:
-    return REMOTE.match(path) is not None
-
-
-def no_remote(node: Node) -> Refusal:
-    return refusal(node, "remote-file", f"{node.value} is a remote file; only local ones can be read so far")
 
 
 def apply_include(context: Context, layer: Layer, path: str, tree: Node) -> None:
@@ -52,17 +44,15 @@ def included(context: Context, layer: Layer, path: str, entry: Node) -> Node | N
     paths = texts(entry if type(entry.value) is str else entry.get("path"), entry)
     if not paths:
         return None
-    for each in paths:
-        if is_remote(each.value):
-            raise no_remote(each)
-    found = [layer.find(each.value) for each in paths]
+    local = [fetch(context, each.value, each).file if is_remote(each.value) else each.value for each in paths]
+    found = [layer.find(each) for each in local]
     trail = (*layer.included, path)
     if found[0] in trail:
         shown = " includes ".join(context.shown(each) for each in (*trail, found[0]))
         raise refusal(paths[0], "include-cycle", f"files include each other in a circle: {shown}")
     if len(trail) > DEEPEST:
         raise refusal(paths[0], "include-depth", f"files include each other more than {DEEPEST} deep")
-    folder, directory = folders(layer, paths[0].value, entry)
+    folder, directory = folders(layer, local[0], entry, remote=local[0] != paths[0].value)
     inner = Layer(
         directory=folder,
         base=directory,
@@ -73,13 +63,14 @@ def included(context: Context, layer: Layer, path: str, entry: Node) -> Node | N
     return context.load_layer(context, inner, found)
 
 
-def folders(layer: Layer, main: str, entry: Node) -> tuple[str, str]:
+def folders(layer: Layer, main: str, entry: Node, *, remote: bool) -> tuple[str, str]:
     """The project directory of an include: as its paths are joined to it, and where it really is."""
     given = entry.get("project_directory")
     if given is not None and type(given.value) is int:
         given = given.at(str(given.value))
     if given is None or given.value is None or given.value == "":
-        return layer.folder_of(layer.find(main)), os.path.dirname(layer.find(main))
+        directory = os.path.dirname(layer.find(main))
+        return (directory if remote else layer.folder_of(layer.find(main))), directory
     if type(given.value) is not str:
         raise refusal(given, "wrong-type", "project_directory must be a path")
     if os.path.isabs(given.value):

@@ -9,7 +9,7 @@ from specs.losses import Losses
 from specs.node import Node
 from specs.resolve.environment import service_environment, service_labels
 from specs.resolve.interpolate import Variables
-from specs.resolve.refusal import Refusal, attempt
+from specs.resolve.refusal import Refusal
 from specs.source import Report
 from specs.typed.kinds import EXTENSIONS
 from specs.typed.service import SECTIONS, SERVICE_KIND
@@ -79,8 +79,8 @@ def resolve_files(
             if environment and "env_file" in service:
                 folded[name] = {"env_file": service.pop("env_file"), "environment": service.get("environment")}
             if environment:
-                found = attempt(report, service_environment, node, service, variables)
-                put(service, "environment", dict(sorted((found or {}).items())) or None)
+                found = service_environment(node, service, variables, report)
+                put(service, "environment", dict(sorted(found.items())) or None)
             if service.get("label_file") or service.get("labels"):
                 put(service, "labels", dict(sorted(service_labels(node, service).items())) or None)
         except Refusal as error:

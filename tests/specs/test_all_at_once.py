@@ -193,3 +193,8 @@ def test_what_can_not_be_merged_does_not_hide_the_rest(tmp_path: Path) -> None:
 def test_two_services_that_want_one_name_are_one_fault(tmp_path: Path) -> None:
     text = "services: {a: {image: x, container_name: nn}, b: {image: x, container_name: nn}}"
     assert [d.code for d in errors(tmp_path, text)] == ["same-container-name"]
+
+
+def test_a_missing_env_file_beside_one_that_is_there_is_one_fault(tmp_path: Path) -> None:
+    files = {"compose.yaml": "services:\n  web:\n    image: x\n    env_file: [a.env, no.env]\n", "a.env": "A=1\n"}
+    assert places(errors(tmp_path, files)) == [("env-file-missing", 4, 23)]

@@ -1,0 +1,126 @@
+"""Compose files of git repositories: each commit fetched once through the system's git, into Docker Compose's folder.
+
+A checkout appears whole or not at all: it is made beside its place and renamed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from specs.discover import FALSE, NAMES
+from specs.remote import OCI, Fetched, GitPlace, Unfetchable, git_place
+
+COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+SWITCH = "COMPOSE_EXPERIMENTAL_GIT_REMOTE"
+
+
+@dataclass
+class Remotes:
+    """The loader that a Request takes as `fetch`; what was fetched in this run is not asked for again."""
+
+    environment: Mapping[str, str]
+    known: dict[str, Fetched] = field(default_factory=dict)
+
+    def fetch(self, name: str) -> Fetched:
+        """Raises Unfetchable."""
+        if name not in self.known:
+            self.known[name] = self.find(name)
+        return self.known[name]
+
+    def find(self, name: str) -> Fetched:
+        place = git_place(name)
+        if place is None:
+            what = "an OCI artifact" if name.startswith(OCI) else "no git repository"
+            raise Unfetchable(f"{name} is {what}, which can't be read as a Compose file", "git repositories can")
+        if self.environment.get(SWITCH) in FALSE:
+            raise Unfetchable(f"{name} is in git, and {SWITCH} turns that off")
+        commit = self.commit_of(place, name)
+        root = cache_folder(self.environment) / commit
+        if not root.is_dir():
+            self.check_out(place, commit, root)
+        return Fetched(compose_file(root, place, name), str(root))
+
+    def commit_of(self, place: GitPlace, name: str) -> str:
+        if COMMIT.fullmatch(place.ref):
+            return place.ref
+        done = self.git("ls-remote", "--exit-code", "--", place.repository, place.ref or "HEAD")
+        if done.returncode == 2:
+            raise Unfetchable(f'{place.repository} has no branch or tag "{place.ref or "HEAD"}"', f"named by {name}")
+        if done.returncode:
+            raise Unfetchable(f"can't reach the repository {place.repository}: {last_words(done)}")
+        commit = done.stdout.partition("\t")[0].strip()
+        if not COMMIT.fullmatch(commit):
+            raise Unfetchable(f"the repository {place.repository} names no commit for {place.ref or 'HEAD'}")
+        return commit
+
+    def check_out(self, place: GitPlace, commit: str, root: Path) -> None:
+        root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{commit[:12]}-", dir=root.parent))
+        try:
+            for words in (
+                ("init", "--quiet", str(aside)),
+                ("-C", str(aside), "remote", "add", "origin", "--", place.repository),
+                ("-C", str(aside), "fetch", "--quiet", "--depth=1", "origin", commit),
+                ("-C", str(aside), "checkout", "--quiet", "--detach", commit),
+            ):
+                done = self.git(*words)
+                if done.returncode:
+                    raise Unfetchable(f"can't fetch {commit[:12]} of {place.repository}: {last_words(done)}")
+            try:
+                aside.rename(root)
+            except OSError:
+                # another run was first: its checkout is the same
+                if not root.is_dir():
+                    raise
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def git(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Never asks: neither on the terminal nor for an ssh passphrase."""
+        environment = {"GIT_TERMINAL_PROMPT": "0", **self.environment}
+        if not environment.get("GIT_SSH") and not environment.get("GIT_SSH_COMMAND"):
+            environment["GIT_SSH_COMMAND"] = "ssh -o ControlMaster=no -o BatchMode=yes"
+        try:
+            return subprocess.run(
+                ["git", *words],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+            )
+        except FileNotFoundError:
+            raise Unfetchable("git is needed to read files of repositories, and is not installed") from None
+
+
+def cache_folder(environment: Mapping[str, str]) -> Path:
+    home = environment.get("XDG_CACHE_HOME") or os.path.join(environment.get("HOME") or "/", ".cache")
+    return Path(home, "docker-compose")
+
+
+def compose_file(root: Path, place: GitPlace, name: str) -> str:
+    """The file that the place names, or the one of a default name in the folder that it names."""
+    found = root / place.path
+    if os.path.commonpath([os.path.realpath(found), os.path.realpath(root)]) != os.path.realpath(root):
+        raise Unfetchable(f"{name} leads out of the repository")
+    if found.is_dir():
+        there = next((found / each for each in NAMES if (found / each).is_file()), None)
+        if there is None:
+            raise Unfetchable(f"{name} has no Compose file", f"none of {', '.join(NAMES)} is in that folder")
+        return str(there)
+    if not found.exists():
+        raise Unfetchable(f'there is no "{place.path}" in {place.repository} at {place.ref or "HEAD"}')
+    return os.path.normpath(found)
+
+
+def last_words(done: subprocess.CompletedProcess[str]) -> str:
+    lines = [line.removeprefix("fatal: ") for line in done.stderr.splitlines() if line.strip()]
+    return lines[0] if lines else f"git exited with {done.returncode}"
