@@ -80,6 +80,7 @@ async def keep(settings: Settings, log_format: str) -> None:
 
     from engine.gitops.api.server import open_doors, serve_api
     from engine.gitops.loop.open import open_agent
+    from engine.gitops.tell.teller import keep_telling
 
     async with open_agent(settings) as found:
         with ExitStack() as stack, found.desk.bus.listening() as events:
@@ -88,6 +89,7 @@ async def keep(settings: Settings, log_format: str) -> None:
                 tasks.start_soon(stop_at_signals, found)
                 tasks.start_soon(log, events, log_format)
                 tasks.start_soon(serve_api, found, doors)
+                tasks.start_soon(keep_telling, found)
                 print(f"agent: {len(settings.sources)} sources, state in {found.desk.places.root}", file=sys.stderr)
                 await found.run()
                 await anyio.lowlevel.checkpoint()

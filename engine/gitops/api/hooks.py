@@ -9,10 +9,10 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from hashlib import sha256
-from pathlib import Path
 
-from engine.client.errors import NotFound, SystemFailure, Unauthorized
+from engine.client.errors import NotFound, Unauthorized
 from engine.gitops.api.call import Call
+from engine.gitops.secretfile import read_secret
 from engine.gitops.settings.models import Webhook
 
 LARGEST_BODY = 25 << 20
@@ -72,14 +72,3 @@ def digest(secret: bytes, body: bytes) -> str:
 
 def equal(given: str, wanted: str) -> bool:
     return hmac.compare_digest(given.encode(), wanted.encode())
-
-
-def read_secret(file: Path) -> bytes:
-    """The file's content without the newline that editors add. Raises SystemFailure: an empty secret is none."""
-    try:
-        found = file.read_bytes().strip()
-    except OSError as error:
-        raise SystemFailure(f"can't read the secret {file}: {error.strerror}") from None
-    if not found:
-        raise SystemFailure(f"the secret {file} is empty")
-    return found

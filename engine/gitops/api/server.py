@@ -17,9 +17,10 @@ import anyio
 
 from engine.client.errors import STATUS, EngineError, Forbidden, NotFound, Unauthorized
 from engine.gitops.api.call import Call
-from engine.gitops.api.hooks import read_secret, receive
+from engine.gitops.api.hooks import receive
 from engine.gitops.api.routes import ROUTES, Route
 from engine.gitops.loop.agent import Agent
+from engine.gitops.secretfile import read_secret
 from engine.gitops.settings.models import Role, Token
 from engine.http.errors import HttpFault
 from engine.http.listen import bind_tcp, bind_unix, serve

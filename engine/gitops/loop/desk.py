@@ -16,16 +16,20 @@ from engine.gitops.places import Places
 from engine.gitops.sources.source import GitSource
 from engine.gitops.state.project import ProjectState
 from engine.gitops.state.store import Store
+from engine.gitops.tell.redaction import redacted, secret_values
 from engine.kit.clock import Clock
 from specs.models import Project
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A project of one revision, its paths settled; `objects` are git's objects that it mounts."""
+    """A project of one revision, its paths settled; `objects` are git's objects that it mounts, `secrets` are values
+    that no word of ours may hold.
+    """
 
     project: Project
     objects: tuple[str, ...] = ()
+    secrets: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -66,9 +70,14 @@ class Desk:
             git = target.source.mirror.git
             data = self.places.data(target.key)
             objects = await settle_paths(project, target.settings, tree.checkout, git, self.places.objects, data)
-        ready = Ready(project, tuple(objects))
+        ready = Ready(project, tuple(objects), frozenset(secret_values(project)))
         self.loaded[target.key] = (revision, target.settings, ready)
         return ready
 
     def tell(self, state: ProjectState, kind: str, text: str) -> None:
-        self.bus.tell(kind, state.key, state.target, text)
+        self.bus.tell(kind, state.key, state.target, self.redacted(state.key, text))
+
+    def redacted(self, key: str, text: str) -> str:
+        """What logs and probes said, without the project's secrets."""
+        known = self.loaded.get(key)
+        return redacted(text, known[2].secrets if known is not None else ())

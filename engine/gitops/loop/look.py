@@ -178,6 +178,8 @@ class Look:
         if state.attempted != self.choice.revision:
             state.attempted, state.attempted_at, state.failures = self.choice.revision, self.now, 0
         state.health = Health.PROGRESSING
+        if self.new and not plan.empty:
+            self.desk.tell(state, "syncing", f"{self.choice.revision[:12]}: {gate.summary(plan)}")
         state.uses[self.choice.revision] = list(ready.objects)
         state.owned = sorted({*state.owned, *addresses_of(ready.project)})
         if not self.new and not plan.empty:
@@ -246,8 +248,8 @@ class Look:
 
     def refuse(self, why: str) -> float:
         """Hold the revision: it is not tried again by itself. What was whole before comes back at the next look."""
-        state = self.state
-        revision = self.choice.revision
+        state, revision = self.state, self.choice.revision
+        why = self.desk.redacted(state.key, why)
         state.held[revision] = why
         state.held = dict(list(state.held.items())[-10:])
         if state.healthy == revision:
@@ -259,7 +261,7 @@ class Look:
 
     def fail(self, why: str, *, final: bool) -> float:
         """A step failed. A new revision has its time for that; what stood already is tried again and again."""
-        state = self.state
+        state, why = self.state, self.desk.redacted(self.state.key, why)
         state.health = Health.DEGRADED
         over = self.desk.clock.now() - state.attempted_at >= self.policy.health_timeout_seconds
         if self.new and self.choice.waiting is not Waiting.NEWER and (final or over):

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
+from string import Template
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -24,6 +25,8 @@ from specs.source import Related, Report
 GIT_ONLY = ("branch", "tag", "commit", "only", "submodules", "lfs", "credentials", "signatures", "status")
 SCHEMES = {"https", "http", "ssh", "file", "git+ssh"}
 SCP = re.compile(r"^(?:[\w.-]+@)?[\w.-]+:(?!//|:)")
+# What a notification's template may hold.
+FILLED = ("id", "at", "kind", "project", "revision", "text", "host")
 SINKS = ("webhook", "webhook_file", "slack_file", "command")
 SECRET_FILES = ("password_file", "ssh_key_file", "secret_file", "token_file", "file", "slack_file", "webhook_file")
 OTHER_FILES = ("known_hosts_file", "ca_file", "keyring", "allowed_signers")
@@ -36,6 +39,7 @@ def check_settings(root: Node, report: Report) -> None:
     check_api(root.get("api"), report)
     for node in items(root.get("notifications")):
         exactly_one(node, SINKS, "a notification", report)
+        check_template(node.get("template"), report)
     check_files(root, report)
 
 
@@ -151,6 +155,21 @@ def check_port(listen: Node, node: Node, report: Report) -> None:
     elif not items(node.get("tokens")):
         hint = "tokens: [{role: read, file: /…}]; a unix socket needs none"
         report.error("missing-key", "on a port everybody on this machine can ask: name tokens", listen.span, hint=hint)
+
+
+def check_template(node: Node | None, report: Report) -> None:
+    if node is None or type(node.value) is not str:
+        return
+    template = Template(node.value)
+    if not template.is_valid():
+        hint = "a dollar sign that stands for itself is $$"
+        report.error("bad-format", f"{node.value!r} is no template", node.span, hint=hint)
+        return
+    for name in template.get_identifiers():
+        if name not in FILLED:
+            close = get_close_matches(name, FILLED, 1)
+            hint = f"did you mean ${close[0]}?" if close else f"there are ${', $'.join(FILLED)}"
+            report.error("unknown-name", f"nothing fills ${name} in", node.span, hint=hint)
 
 
 def check_names(sources: dict[str, Node], report: Report) -> None:

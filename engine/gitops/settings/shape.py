@@ -88,7 +88,17 @@ SOURCES = keyed(NAME, SOURCE)
 TOKEN = fields({"name": STRING, "role": words("read", "sync", "admin"), "file": ABSOLUTE}, required=("role", "file"))
 API = fields({"listen": PATHS, "tokens": each(TOKEN)}, required=("listen",))
 EVENTS = words(
-    "synced", "failed", "rolled-back", "drifted", "healed", "approval", "pruned", "source-failed", "unsettled"
+    "syncing",
+    "synced",
+    "failed",
+    "rolled-back",
+    "drifted",
+    "healed",
+    "approval",
+    "pruned",
+    "source-failed",
+    "source-recovered",
+    "unsettled",
 )
 NOTIFICATION = fields(
     {

@@ -1,0 +1,55 @@
+"""Events given to all who are to be told, each at its own pace: a slow or dead one delays nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import anyio
+
+from engine.client.errors import EngineError
+from engine.gitops.loop.agent import Agent
+from engine.gitops.settings.models import CommitStatus
+from engine.gitops.state.store import Event
+from engine.gitops.tell.notices import notify, wants
+from engine.gitops.tell.statuses import MEANINGS, tell_status
+
+Tell = Callable[[Event], Awaitable[None]]
+
+
+async def keep_telling(agent: Agent) -> None:
+    """Until cancelled."""
+    clock = agent.desk.clock
+    async with anyio.create_task_group() as tasks:
+        for number, each in enumerate(agent.settings.notifications):
+            tell = partial(notify, clock, each)
+            tasks.start_soon(deliver, agent, f"notification {number + 1}", partial(wants, each), tell)
+        tasks.start_soon(deliver, agent, "commit status", partial(wants_status, agent), partial(tell_host, agent))
+
+
+async def deliver(agent: Agent, name: str, wanted: Callable[[Event], bool], tell: Tell) -> None:
+    with agent.desk.bus.listening() as events:
+        async for event in events:
+            if not wanted(event):
+                continue
+            try:
+                await tell(event)
+            except EngineError as error:
+                text = f"{name}: {error.message}"
+                agent.desk.bus.tell("notification-failed", event.project, event.revision, text)
+
+
+def status_of(agent: Agent, event: Event) -> CommitStatus | None:
+    state = agent.desk.states.get(event.project)
+    following = agent.followings.get(state.source) if state is not None else None
+    return following.source.settings.status if following is not None else None
+
+
+def wants_status(agent: Agent, event: Event) -> bool:
+    return event.kind in MEANINGS and bool(event.revision) and status_of(agent, event) is not None
+
+
+async def tell_host(agent: Agent, event: Event) -> None:
+    status = status_of(agent, event)
+    if status is not None:
+        await tell_status(agent.desk.clock, status, event)
