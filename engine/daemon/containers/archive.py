@@ -92,22 +92,22 @@ class Archives:
         async with self._rooms.snapshots.mounted(entry.id) as folder:
             yield Root(folder, clean + suffix, bool(container.host.get("ReadonlyRootfs")))
 
-    async def look(self, entry: Entry, path: str) -> Found:
-        """Raises NotFound."""
+    async def look(self, entry: Entry, path: str, said: str) -> Found:
+        """`said` is what the client calls the container. Raises NotFound."""
         async with self._root(entry, path) as root:
-            return await anyio.to_thread.run_sync(look, root, path, entry.container.name)
+            return await anyio.to_thread.run_sync(look, root, path, said)
 
     @asynccontextmanager
-    async def read(self, entry: Entry, path: str) -> AsyncIterator[tuple[Found, AsyncIterator[bytes]]]:
+    async def read(self, entry: Entry, path: str, said: str) -> AsyncIterator[tuple[Found, AsyncIterator[bytes]]]:
         """What lies there and the tar of it, whose names begin with the path's last part."""
         async with self._root(entry, path) as root:
-            found = await anyio.to_thread.run_sync(look, root, path, entry.container.name)
+            found = await anyio.to_thread.run_sync(look, root, path, said)
             self._rooms.tell(entry, "archive-path", {"path": path})
             async with pieces_from_thread(lambda: tar_of(root, path)) as pieces:
                 yield found, pieces
 
     async def write(
-        self, entry: Entry, path: str, body: AsyncIterable[bytes], *, keep_kinds: bool, copy_owner: bool
+        self, entry: Entry, path: str, said: str, body: AsyncIterable[bytes], *, keep_kinds: bool, copy_owner: bool
     ) -> None:
         """Unpack a tar (packed or not) in a folder. `keep_kinds`: a folder and a file may not replace each other."""
         owner: tuple[int, int] | None = None
@@ -119,7 +119,7 @@ class Archives:
         async with self._root(entry, path) as root:
             if root.read_only:
                 raise Forbidden("container rootfs is marked read-only")
-            await run_on_stream(body, lambda feed: unpack(root, path, entry.container.name, feed, keep_kinds, owner))
+            await run_on_stream(body, lambda feed: unpack(root, path, said, feed, keep_kinds, owner))
         self._rooms.tell(entry, "extract-to-dir", {"path": path})
 
     @asynccontextmanager

@@ -30,6 +30,7 @@ MASKED = [
 ]
 READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 CONFIG_KEYS = ContainerConfig.__annotations__
+NULL_IS_A_VALUE = ("PortBindings", "ExposedPorts", "Volumes")
 EMPTY_CONFIG: dict[str, Any] = {
     "Hostname": "",
     "Domainname": "",
@@ -87,7 +88,7 @@ EMPTY_HOST: dict[str, Any] = {
     "NanoCpus": 0,
     "CgroupParent": "",
     "BlkioWeight": 0,
-    "BlkioWeightDevice": [],
+    "BlkioWeightDevice": None,
     "BlkioDeviceReadBps": None,
     "BlkioDeviceWriteBps": None,
     "BlkioDeviceReadIOps": None,
@@ -98,7 +99,7 @@ EMPTY_HOST: dict[str, Any] = {
     "CpuRealtimeRuntime": 0,
     "CpusetCpus": "",
     "CpusetMems": "",
-    "Devices": [],
+    "Devices": None,
     "DeviceCgroupRules": None,
     "DeviceRequests": None,
     "KernelMemory": 0,
@@ -117,10 +118,22 @@ EMPTY_HOST: dict[str, Any] = {
 
 
 def split_body(body: ContainerCreate) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The config and the host config of a create's body; unset keys are left out."""
-    config = {key: value for key, value in body.items() if key in CONFIG_KEYS and value is not None}
-    host = {key: value for key, value in (body.get("HostConfig") or {}).items() if value is not None}
+    """The config and the host config of a create's body; unset keys are left out, null being unset at any depth."""
+    config = {key: known(key, value) for key, value in body.items() if key in CONFIG_KEYS and value is not None}
+    host = {key: known(key, value) for key, value in (body.get("HostConfig") or {}).items() if value is not None}
     return copy.deepcopy(config), copy.deepcopy(host)
+
+
+def known(key: str, value: Any) -> Any:
+    return value if key in NULL_IS_A_VALUE else without_nulls(value)
+
+
+def without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [without_nulls(inner) for inner in value if inner is not None]
+    return value
 
 
 def merged_config(asked: Mapping[str, Any], image: Mapping[str, Any]) -> ContainerConfig:

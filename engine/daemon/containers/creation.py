@@ -45,6 +45,8 @@ class Creation:
         refusals.check_host(asked_host)
         refusals.check_together(asked, asked_host)
         image = rooms.images.get(str(asked.get("Image") or "")) if asked.get("Image") else None
+        if image is None and not asked.get("Cmd") and not asked.get("Entrypoint"):
+            raise InvalidArgument("No command specified")
         if image is None:
             raise InvalidArgument("no image is named: a container is made of an image")
         check_platform(platform, image)

@@ -7,6 +7,7 @@ and with its container.
 from __future__ import annotations
 
 import secrets
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,11 +21,12 @@ from engine.api.frames import Frame, Stream, encode
 from engine.daemon.containers.attaching import TakeOver
 from engine.daemon.containers.body_types import TEXTS, check_types
 from engine.daemon.containers.capabilities import capabilities_of
+from engine.daemon.containers.limits import rlimits_of
 from engine.daemon.containers.phase import Phase, must_run
 from engine.daemon.containers.rooms import Rooms
 from engine.daemon.containers.shelf import Entry, Signal
 from engine.daemon.containers.sources import find_account
-from engine.daemon.containers.spec import environment, security_options, set_capabilities, user_of
+from engine.daemon.containers.spec import environment, security_options, set_capabilities, user_of, with_home
 from engine.daemon.containers.streams import Emit, Joining, join
 from engine.daemon.runtime.execution import Execution
 from engine.daemon.runtime.monitor import NotStartable
@@ -159,9 +161,9 @@ class Execs:
             "OpenStdin": bool(body.get("AttachStdin")),
             "OpenStderr": bool(body.get("AttachStderr")),
             "OpenStdout": bool(body.get("AttachStdout")),
-            "CanRemove": found.code is not None,
+            "CanRemove": False,
             "ContainerID": found.entry.id,
-            "DetachKeys": found.keys.decode("latin-1") if body.get("DetachKeys") else "",
+            "DetachKeys": b64encode(found.keys).decode() if body.get("DetachKeys") else "",
             "Pid": found.pid,
         }
 
@@ -274,7 +276,7 @@ class Execs:
             "terminal": found.tty,
             "user": user_of(account),
             "args": list(body["Cmd"]),
-            "env": merged(env, body.get("Env") or [], terminal=found.tty),
+            "env": with_home(merged(env, body.get("Env") or [], terminal=found.tty), account),
             "cwd": body.get("WorkingDir") or container.config.get("WorkingDir") or "/",
         }
         if size is not None:
@@ -287,6 +289,8 @@ class Execs:
             available=self._rooms.host.capabilities,
         )
         set_capabilities(process, held)
+        if limits := rlimits_of(container.host.get("Ulimits") or [], self._rooms.host)[0]:
+            process["rlimits"] = limits
         if security_options(container.host.get("SecurityOpt") or []).get("no-new-privileges") == "true":
             process["noNewPrivileges"] = True
         return process

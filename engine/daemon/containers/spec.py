@@ -107,7 +107,7 @@ def make_process(container: Container, situation: Situation, warnings: list[str]
         "terminal": container.tty,
         "user": user_of(account),
         "args": words,
-        "env": environment(container, situation.hostname, situation.linked),
+        "env": with_home(environment(container, situation.hostname, situation.linked), account),
         "cwd": container.config.get("WorkingDir") or "/",
     }
     size = host.get("ConsoleSize") or [0, 0]
@@ -174,6 +174,11 @@ def environment(container: Container, hostname: str, linked: Sequence[str] = ())
         else:
             made.pop(name, None)
     return [f"{name}={value}" for name, value in made.items()]
+
+
+def with_home(env: list[str], account: Account) -> list[str]:
+    """HOME is the user's, where nobody says another: not every runtime sees to it for a number without a name."""
+    return env if any(entry.startswith("HOME=") for entry in env) else [*env, f"HOME={account.home or '/'}"]
 
 
 def security_options(texts: Sequence[str]) -> dict[str, str]:

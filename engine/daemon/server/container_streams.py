@@ -85,13 +85,13 @@ def routes(room: ContainerRoom) -> list[Route]:
 
     async def path_stat(request: Request) -> None:
         path = path_of(request)
-        found = await room.archives.look(entry_of(request), path)
+        found = await room.archives.look(entry_of(request), path, request.parameters["id"])
         await request.answer_empty(200, found.header())
 
     async def get_archive(request: Request) -> None:
         path = path_of(request)
         async with (
-            room.archives.read(entry_of(request), path) as (found, pieces),
+            room.archives.read(entry_of(request), path, request.parameters["id"]) as (found, pieces),
             request.stream(TAR, headers=found.header()) as send,
         ):
             async for piece in pieces:
@@ -100,7 +100,12 @@ def routes(room: ContainerRoom) -> list[Route]:
     async def put_archive(request: Request) -> None:
         keep_kinds, copy_owner = request.flag("noOverwriteDirNonDir"), request.flag("copyUIDGID")
         await room.archives.write(
-            entry_of(request), path_of(request), request.body(), keep_kinds=keep_kinds, copy_owner=copy_owner
+            entry_of(request),
+            path_of(request),
+            request.parameters["id"],
+            request.body(),
+            keep_kinds=keep_kinds,
+            copy_owner=copy_owner,
         )
         await request.answer_empty(200)
 

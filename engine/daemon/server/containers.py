@@ -14,12 +14,14 @@ import anyio
 from engine.api.containers import ContainerCreate
 from engine.api.errors import Conflict, InvalidArgument, NotFound
 from engine.daemon.containers.body_types import ENDPOINT_TYPES, check_types
+from engine.daemon.containers.configuration import CONFIG_KEYS
 from engine.daemon.containers.filters import LIST_FILTERS, PRUNE_FILTERS
 from engine.daemon.containers.room import ContainerRoom
 from engine.daemon.containers.shelf import Entry
 from engine.daemon.server.request import Request
 from engine.daemon.server.router import Route
 
+BODY_KEYS = (*CONFIG_KEYS, "HostConfig", "NetworkingConfig")
 CONDITIONS = ("not-running", "next-exit", "removed")
 
 
@@ -39,7 +41,7 @@ def routes(room: ContainerRoom) -> list[Route]:
         content_type = request.headers.get("content-type", "")
         if content_type.partition(";")[0].strip().lower() != "application/json":
             raise InvalidArgument(f'unsupported Content-Type header ({content_type}): must be "application/json"')
-        body = cast(ContainerCreate, as_of(await request.json(), request))
+        body = cast(ContainerCreate, as_of(await request.json(BODY_KEYS), request))
         name, platform = request.text("name"), request.text("platform")
         made = await room.creation.create(body, name=name or None, platform=platform or None)
         await request.answer_json({"Id": made["Id"], "Warnings": made["Warnings"] or []}, 201)

@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.api.errors import InvalidArgument
 from engine.daemon.containers.detach_keys import parse_keys
+from engine.daemon.containers.execs import TYPES
 from engine.daemon.containers.room import ContainerRoom
 from engine.daemon.server.containers import size_of
 from engine.daemon.server.request import Request
@@ -15,7 +16,7 @@ from engine.daemon.server.router import Route
 def routes(room: ContainerRoom) -> list[Route]:
     async def create(request: Request) -> None:
         entry = room.shelf.get(request.parameters["id"])
-        body = await request.json()
+        body = await request.json(TYPES)
         keys = body.get("DetachKeys") or ""
         if not isinstance(keys, str):
             raise InvalidArgument("invalid JSON: the value of DetachKeys has the wrong type")
@@ -24,7 +25,7 @@ def routes(room: ContainerRoom) -> list[Route]:
 
     async def start(request: Request) -> None:
         found = room.execs.get(request.parameters["id"])
-        body = await request.json()
+        body = await request.json(("Detach", "Tty", "ConsoleSize"))
         if body.get("Detach"):
             await room.execs.run_alone(found)
             await request.answer_empty(200)

@@ -23,6 +23,7 @@ from engine.daemon.images.show import (
     summary_of,
 )
 from engine.daemon.protocols import Events, ImageRecord
+from engine.daemon.server.errors import fault_of
 from engine.daemon.server.fetched import fetched
 from engine.daemon.server.registries import pull
 from engine.daemon.server.request import Request
@@ -101,8 +102,11 @@ def routes(images: LocalImages, pulls: Pulls, events: Events, clock: Clock) -> l
         fault = ""
         try:
             found = await images.load(request.body(), told)
-        except InvalidArgument as error:
-            fault = error.message
+        except Exception as error:
+            known = fault_of(error)
+            if not isinstance(known, InvalidArgument):
+                raise
+            fault = known.message
         async with request.stream("application/json", headers={}) as send:
             progress.close()
             if fault:

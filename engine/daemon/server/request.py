@@ -81,8 +81,11 @@ class Request:
                 raise InvalidArgument(f"invalid filter '{name}'")
         return found
 
-    async def json(self) -> Any:
-        """The body, which must be a JSON object; {} for none. Raises InvalidArgument."""
+    async def json(self, known: Collection[str] = ()) -> Any:
+        """The body, which must be a JSON object; {} for none. Raises InvalidArgument.
+
+        `known` names of the first level are found in any case, as Go reads them: some SDKs send `detachKeys`.
+        """
         body = await self.exchange.read(LARGEST_JSON)
         if not body.strip():
             return {}
@@ -95,7 +98,7 @@ class Request:
             raise InvalidArgument(f"invalid JSON: {error}") from error
         if not isinstance(found, dict):
             raise InvalidArgument("invalid JSON: the body must be an object")
-        return found
+        return in_case(found, known)
 
     def body(self) -> AsyncIterator[bytes]:
         return self.exchange.__aiter__()
@@ -127,6 +130,15 @@ class Request:
         kind = MULTIPLEXED_STREAM if multiplexed and "upgrade" in self.headers else RAW_STREAM
         async with self.exchange.take_over({**self._common, "Content-Type": kind}, {}) as stream:
             yield stream
+
+
+def in_case(found: dict[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """The keys that are known but for their case, in it; what is there in the right case stays."""
+    spelled = {name.lower(): name for name in known}
+    return {
+        **{spelled.get(key.lower(), key): value for key, value in found.items()},
+        **{k: found[k] for k in known if k in found},
+    }
 
 
 def filters_of(text: str) -> dict[str, list[str]]:

@@ -179,7 +179,7 @@ def test_without_swap_accounting_memory_is_limited_with_a_warning() -> None:
 
 def test_the_environment_has_path_and_hostname_and_a_bare_name_takes_one_away() -> None:
     spec, _ = make_spec(container({"Env": ["A=1", "PATH=/p", "HOSTNAME"], "Tty": True}), situation())
-    assert spec["process"]["env"] == ["PATH=/p", "TERM=xterm", "A=1"]
+    assert spec["process"]["env"] == ["PATH=/p", "TERM=xterm", "A=1", "HOME=/root"]
 
 
 def test_an_init_runs_the_command_and_is_mounted() -> None:
