@@ -14,6 +14,7 @@ import typer
 
 from engine.cli.exitcodes import MEANINGS, PASSING
 from engine.cli.main import COMMANDS, make_app
+from engine.cli.options import PANELS
 from specs.check.capabilities import table as capability_table
 
 FOLDER = Path(__file__).parent / "reference"
@@ -56,10 +57,10 @@ def section(name: str, command: Any, shared: dict[str, list[Any]], depth: str = 
     words += ["```", f"rorqual {name} [OPTIONS] {arguments}".rstrip(), "```", ""]
     own = []
     for param in command.params:
-        panel = getattr(param, "rich_help_panel", None)
+        panel: str = getattr(param, "rich_help_panel", None) or ""
         if param.param_type_name != "option" or param.name == "help" or getattr(param, "hidden", False):
             continue
-        if panel in {"Project", "Engine"}:
+        if panel in PANELS.values():
             known = shared.setdefault(panel, [])
             # the fullest spelling: a command may have claimed a short flag for itself
             others = [option for option in known if option.name != param.name]

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
 import pytest
 
 from tests.engines import busybox_image, docker_engine, podman_engine, rorqual_engine
 
 __all__ = ["busybox_image", "docker_engine", "podman_engine", "rorqual_engine"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """History, keys and the last-recorded engine of the tests' own: the machine's stay as they are."""
+    before = os.environ.get("RORQUAL_STATE")
+    os.environ["RORQUAL_STATE"] = str(tmp_path_factory.mktemp("state"))
+    yield
+    if before is None:
+        del os.environ["RORQUAL_STATE"]
+    else:
+        os.environ["RORQUAL_STATE"] = before
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import sys
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 
 import anyio
@@ -19,6 +19,7 @@ from engine.cli.render.logs import LogPrinter
 from engine.plan.lifecycle import Lifecycle
 from engine.plan.options import PlanOptions
 from engine.plan.order import select
+from engine.reconcile.outcome import Report
 
 INTERRUPTED = 130
 # A container that the engine restarts, or that a dependency's restart takes along, is back by then.
@@ -101,10 +102,10 @@ class Attached:
             self.code = code
             self.stop.set()
 
-    async def run(self, *, yes: bool = False) -> int:
+    async def run(self, converge: Callable[[], Awaitable[Report]]) -> int:
         """The exit code: 1 where converging failed, 130 after Ctrl-C, else what the containers and flags say."""
         await self.follower.mark()
-        report = await self.work.converge(self.options, yes=yes)
+        report = await converge()
         if not report.ok:
             return 1
         async with anyio.create_task_group() as tasks:

@@ -69,6 +69,10 @@ class Convergence(Reconciling):
         observed = await self.observe()
         plan = self.plan(options, observed)
         consent(plan, yes=yes)
+        if await self.take(plan, observed):
+            observed = await self.observe()
+            plan = self.plan(options, observed)
+            consent(plan, yes=yes)
         images = image_steps(plan)
         if not images.empty and observed.containers and not self.engine_options.dry_run:
             report = await self.apply(images, build)
@@ -78,6 +82,16 @@ class Convergence(Reconciling):
         if plan.empty and not self.engine_options.dry_run:
             self.progress().note(render_text(plan))
         return await self.apply(plan, build)
+
+    async def apply_planned(self, make: Callable[[Observed], Plan], observed: Observed) -> Report:
+        """Apply what `make` plans for what is observed; made again where the host moved before the lock was had."""
+        plan = make(observed)
+        if await self.take(plan, observed):
+            plan = make(await self.observe())
+        return await self.apply(plan)
+
+    async def take(self, plan: Plan, observed: Observed) -> bool:
+        return not self.engine_options.dry_run and await super().take(plan, observed)
 
     async def wait(self, keys: Iterable[str], timeout_seconds: float | None) -> Report:
         """Until every container of these services runs, is healthy where it is checked, or has done its work."""

@@ -7,15 +7,16 @@ from typing import Annotated
 import typer
 
 from engine.cli.lifecycle import Services
-from engine.cli.options import EngineOptions, ProjectOptions, with_options
+from engine.cli.options import EngineOptions, LockOptions, ProjectOptions, with_options
 from engine.cli.up import Scale, Yes, converge_and_exit, scales
 from engine.plan.options import PlanOptions
 
 
-@with_options(ProjectOptions, EngineOptions)
+@with_options(ProjectOptions, EngineOptions, LockOptions)
 def create(
     project: ProjectOptions,
     engine: EngineOptions,
+    lock: LockOptions,
     services: Services = None,
     build: Annotated[bool, typer.Option("--build", help="Build images before creating")] = False,
     no_build: Annotated[bool, typer.Option("--no-build", help="Build nothing, even if it is missing")] = False,
@@ -37,4 +38,4 @@ def create(
         recreate=not no_recreate,
         remove_orphans=remove_orphans,
     )
-    converge_and_exit(project, engine, options, yes=yes)
+    converge_and_exit(project, engine, lock, options, yes=yes)

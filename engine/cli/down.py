@@ -11,16 +11,18 @@ from engine.cli.connection import connected
 from engine.cli.labelled import found
 from engine.cli.lifecycle import Grace
 from engine.cli.members import name_alone
-from engine.cli.options import EngineOptions, ProjectOptions, with_options
+from engine.cli.options import EngineOptions, LockOptions, ProjectOptions, with_options
 from engine.cli.project import load_project
+from engine.cli.turns import KEEP, Keep, writing
 from engine.plan.down import DownOptions, make_down_plan
 from engine.plan.make import orphans
 
 
-@with_options(ProjectOptions, EngineOptions)
+@with_options(ProjectOptions, EngineOptions, LockOptions)
 def down(
     project: ProjectOptions,
     engine: EngineOptions,
+    lock: LockOptions,
     services: Annotated[list[str] | None, typer.Argument(help="Only these services", show_default=False)] = None,
     volumes: Annotated[bool, typer.Option("--volumes", "-v", help="Also remove named and anonymous volumes")] = False,
     rmi: Annotated[str | None, typer.Option("--rmi", help="Also remove images: local or all")] = None,
@@ -29,6 +31,7 @@ def down(
         typer.Option("--remove-orphans", envvar="COMPOSE_REMOVE_ORPHANS", help="Remove what no service made"),
     ] = False,
     timeout: Grace = None,
+    keep: Keep = KEEP,
 ) -> None:
     """Stop and remove containers and networks; volumes only with -v. Example: rorqual down -v"""
     if rmi not in {None, "local", "all"}:
@@ -45,11 +48,14 @@ def down(
                 typer.echo(f"rorqual: no such service: {', '.join(unknown)}", err=True)
                 return 1
             options = DownOptions(tuple(services or ()), volumes, rmi, remove_orphans, timeout, work.separator)
-            plan = make_down_plan(work.project.name, work.project, observed, options)
             left = [] if remove_orphans or services else orphans(work.project, observed)
             if left:
                 names = ", ".join(sorted(c.name for c in left))
                 typer.echo(f"left standing: {names}, which no service of the spec made (--remove-orphans)", err=True)
-            return 0 if (await work.apply(plan)).ok else 1
+            async with writing(work, lock, kind="down", keep=keep):
+                report = await work.apply_planned(
+                    lambda now: make_down_plan(work.project.name, work.project, now, options), observed
+                )
+            return 0 if report.ok else 1
 
     raise typer.Exit(anyio.run(run))

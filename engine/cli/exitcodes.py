@@ -12,8 +12,12 @@ PENDING = 2
 CLEAN, FINDINGS, UNREADABLE = 0, 1, 2
 # diff
 SAME, DIFFERS, NO_ANSWER = 0, 1, 2
+# up --rollback-on-failure
+ROLLED_BACK = 3
 # apply
 STALE = 4
+# whatever writes to a project
+LOCKED = 5
 USAGE = 64
 INTERRUPTED = 130
 
@@ -41,6 +45,8 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning(SAME, "diff", "no difference"),
     Meaning(DIFFERS, "diff", "differences"),
     Meaning(NO_ANSWER, "diff", "an error: whether there are differences is not known"),
+    Meaning(ROLLED_BACK, "up --rollback-on-failure", "it failed, and the last good release stands again"),
+    Meaning(LOCKED, "", "the project's lock was not had in time: another command is writing to it"),
     Meaning(STALE, "apply", "the saved plan is stale: the host has moved since, and nothing was done"),
 )
 # Those whose exit code is that of the container.

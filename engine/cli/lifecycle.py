@@ -11,8 +11,9 @@ import typer
 from engine.cli.connection import connected
 from engine.cli.labelled import found
 from engine.cli.members import name_alone
-from engine.cli.options import EngineOptions, ProjectOptions
+from engine.cli.options import EngineOptions, LockOptions, ProjectOptions
 from engine.cli.project import load_project
+from engine.cli.turns import writing
 from engine.plan.lifecycle import Lifecycle
 from engine.plan.steps import Plan
 
@@ -23,6 +24,7 @@ Grace = Annotated[float | None, typer.Option("--timeout", "-t", help="Seconds un
 def run_verb(
     project: ProjectOptions,
     engine: EngineOptions,
+    lock: LockOptions,
     services: Sequence[str] | None,
     verb: Callable[[Lifecycle], Plan],
     *,
@@ -45,6 +47,10 @@ def run_verb(
                 names = ", ".join(missing)
                 typer.echo(f"rorqual: no container of {names} exists yet: `rorqual up` makes it", err=True)
                 return 1
-            return 0 if (await work.apply(verb(life))).ok else 1
+            async with writing(work, lock):
+                report = await work.apply_planned(
+                    lambda now: verb(Lifecycle(work.project, now, tuple(services or ()))), observed
+                )
+            return 0 if report.ok else 1
 
     raise typer.Exit(anyio.run(run))

@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from engine.api.errors import EngineError
-from engine.cli.exitcodes import DONE, ERROR, INTERRUPTED, USAGE
+from engine.api.errors import EngineError, Timeout
+from engine.cli.exitcodes import DONE, ERROR, INTERRUPTED, LOCKED, USAGE
 from engine.cli.options import ENGINE_FLAGS, PROJECT_FLAGS
 from engine.cli.output import ReaderGone
 from specs.source import SpecInvalid
@@ -37,12 +37,13 @@ class Command:
     hidden: bool = False
 
 
-LOOK_BEFORE, CONVERGE, LOOP, LOOK, ENTER, OBJECTS, ENGINE = (
+LOOK_BEFORE, CONVERGE, LOOP, LOOK, ENTER, PAST, OBJECTS, ENGINE = (
     "Look before you leap",
     "Converge",
     "Loop",
     "Look",
     "Enter",
+    "Past",
     "Objects",
     "Engine",
 )
@@ -67,6 +68,9 @@ COMMANDS: dict[str, Command] = {
     "pause": Command(CONVERGE, "Freeze running containers."),
     "unpause": Command(CONVERGE, "Let frozen containers go on."),
     "rm": Command(CONVERGE, "Remove stopped containers."),
+    "history": Command(PAST, "List the project's releases."),
+    "show": Command(PAST, "Show one release: its plan and reasons, what became of each step."),
+    "rollback": Command(PAST, "Return to a release, without network or source tree."),
     "system": Command(OBJECTS, "The engine itself."),
     "context": Command(ENGINE, "Names for engines, in Docker's own store."),
     "pull": Command(CONVERGE, "Pull the services' images."),
@@ -207,7 +211,7 @@ def usage(error: Any) -> int:
 
 def explain(error: BaseException) -> int:
     """The one place where task-group failures are unwrapped and known failures become words."""
-    leaves = leaves_of(error)
+    leaves, code = leaves_of(error), ERROR
     if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
         return INTERRUPTED
     if any(isinstance(leaf, BrokenPipeError | ReaderGone) for leaf in leaves):
@@ -222,12 +226,22 @@ def explain(error: BaseException) -> int:
             print(render_text(leaf.report), file=sys.stderr)
         elif isinstance(leaf, EngineError):
             print(f"rorqual: {leaf.message}", file=sys.stderr)
+            code = code_of(leaf)
         elif isinstance(leaf, OSError) and leaf.filename is not None:
             print(f"rorqual: {leaf.filename}: {leaf.strerror}", file=sys.stderr)
         elif isinstance(leaf, OSError) and leaf.errno in UNWRITABLE:
             print(f"rorqual: could not write all of the output: {leaf.strerror}", file=sys.stderr)
         else:
             raise error
+    return code
+
+
+def code_of(error: EngineError) -> int:
+    if isinstance(error, Timeout):
+        # late: only who waited in vain asks
+        from engine.reconcile.lock import LockTaken
+
+        return LOCKED if isinstance(error, LockTaken) else ERROR
     return ERROR
 
 

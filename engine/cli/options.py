@@ -53,6 +53,18 @@ class EngineOptions:
         one_of("--ansi", self.ansi, ANSI)
 
 
+@dataclass(frozen=True, slots=True)
+class LockOptions:
+    """One writer a project: how long to wait for another (CLI.md, exit code 5)."""
+
+    lock_timeout: Annotated[
+        float, typer.Option("--lock-timeout", min=0, help="Seconds to wait for another command on this project")
+    ] = 60.0
+    break_lock: Annotated[
+        bool, typer.Option("--break-lock", help="Take the project's lock from whoever has it, if that one is gone")
+    ] = False
+
+
 def one_of(flag: str, value: str, allowed: tuple[str, ...]) -> None:
     """Raises typer.BadParameter, which names what the flag takes."""
     if value not in allowed:
@@ -78,7 +90,7 @@ def flags_of(cls: type) -> dict[str, tuple[str, bool]]:
 
 PROJECT_FLAGS = flags_of(ProjectOptions)
 ENGINE_FLAGS = flags_of(EngineOptions)
-PANELS = {ProjectOptions: "Project", EngineOptions: "Engine"}
+PANELS = {ProjectOptions: "Project", EngineOptions: "Engine", LockOptions: "Lock"}
 
 
 def with_options(*kinds: type) -> Callable[[Callable[..., T]], Callable[..., T]]:

@@ -8,15 +8,16 @@ from typing import Annotated
 import typer
 
 from engine.cli.lifecycle import Services, run_verb
-from engine.cli.options import EngineOptions, ProjectOptions, with_options
+from engine.cli.options import EngineOptions, LockOptions, ProjectOptions, with_options
 from engine.plan.lifecycle import Lifecycle
 from engine.plan.steps import Plan
 
 
-@with_options(ProjectOptions, EngineOptions)
+@with_options(ProjectOptions, EngineOptions, LockOptions)
 def rm(
     project: ProjectOptions,
     engine: EngineOptions,
+    lock: LockOptions,
     services: Services = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="Don't ask")] = False,
     stop: Annotated[bool, typer.Option("--stop", "-s", help="Stop running ones first, and remove them too")] = False,
@@ -34,4 +35,4 @@ def rm(
                 raise typer.Exit(1)
         return plan
 
-    run_verb(project, engine, services, removal)
+    run_verb(project, engine, lock, services, removal)

@@ -11,10 +11,12 @@ import typer
 from engine.cli.connection import connected
 from engine.cli.converge import honouring
 from engine.cli.lifecycle import Grace, Services
-from engine.cli.options import EngineOptions, ProjectOptions, with_options
+from engine.cli.options import EngineOptions, LockOptions, ProjectOptions, with_options
 from engine.cli.project import load_project
+from engine.cli.turns import KEEP, Keep, writing
 from engine.plan.options import PlanOptions
 from engine.plan.order import select
+from engine.reconcile.outcome import Report
 
 if TYPE_CHECKING:
     from engine.cli.attached import AttachOptions
@@ -34,10 +36,11 @@ def scales(entries: Sequence[str] | None) -> dict[str, int]:
     return found
 
 
-@with_options(ProjectOptions, EngineOptions)
+@with_options(ProjectOptions, EngineOptions, LockOptions)
 def up(
     project: ProjectOptions,
     engine: EngineOptions,
+    lock: LockOptions,
     services: Services = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Leave the containers running and return")] = False,
     build: Annotated[bool, typer.Option("--build", help="Build images before starting")] = False,
@@ -65,6 +68,14 @@ def up(
     wait_timeout: Annotated[float | None, typer.Option("--wait-timeout", help="Seconds that --wait may take")] = None,
     timeout: Grace = None,
     yes: Yes = False,
+    rollback_on_failure: Annotated[
+        bool,
+        typer.Option(
+            "--rollback-on-failure",
+            help="When a step or a health check fails, return to the last good release and exit with 3; implies --wait",
+        ),
+    ] = False,
+    keep: Keep = KEEP,
     attach: Annotated[
         list[str] | None, typer.Option("--attach", help="Show only this service's output; repeatable")
     ] = None,
@@ -127,14 +138,27 @@ def up(
     aborts = abort_on_container_exit or exit_code_from is not None
     if aborts and abort_on_container_failure:
         raise typer.BadParameter("--abort-on-container-failure contradicts --abort-on-container-exit")
+    wait = wait or rollback_on_failure
     away = detach or wait
     if away and (attach or attach_dependencies or aborts or abort_on_container_failure or watch):
         raise typer.BadParameter(
-            "--detach and --wait can't be combined with --attach, --attach-dependencies, --watch, --exit-code-from, "
-            "--abort-on-container-exit or --abort-on-container-failure"
+            "--detach, --wait and --rollback-on-failure can't be combined with --attach, --attach-dependencies, "
+            "--watch, --exit-code-from, --abort-on-container-exit or --abort-on-container-failure"
         )
     if away or no_start or engine.dry_run:
-        converge_and_exit(project, engine, options, yes=yes, quiet=quiet, wait=wait, wait_seconds=wait_timeout)
+        converge_and_exit(
+            project,
+            engine,
+            lock,
+            options,
+            yes=yes,
+            quiet=quiet,
+            wait=wait,
+            wait_seconds=wait_timeout,
+            kind="up",
+            keep=keep,
+            rollback=rollback_on_failure,
+        )
     # late: only a run that stays follows logs
     from engine.cli.attached import AttachOptions
 
@@ -150,7 +174,7 @@ def up(
         stop_seconds=timeout,
         watch=watch,
     )
-    stay_and_exit(project, engine, options, shown, yes=yes, quiet=quiet)
+    stay_and_exit(project, engine, lock, options, shown, yes=yes, quiet=quiet, keep=keep)
 
 
 def asks_for_more(options: PlanOptions) -> bool:
@@ -161,11 +185,13 @@ def asks_for_more(options: PlanOptions) -> bool:
 def stay_and_exit(
     project: ProjectOptions,
     engine: EngineOptions,
+    lock: LockOptions,
     options: PlanOptions,
     shown: AttachOptions,
     *,
     yes: bool,
     quiet: frozenset[str],
+    keep: int,
 ) -> NoReturn:
     """As converge_and_exit, and then stay with the containers."""
     # late: see up
@@ -176,7 +202,12 @@ def stay_and_exit(
     async def run() -> int:
         async with connected(engine, announce=True, project=loaded.name) as client:
             work = await honouring(client, loaded, project, engine, quiet)
-            return await Attached(work, options, shown).run(yes=yes)
+
+            async def converge() -> Report:
+                async with writing(work, lock, kind="up", options=options, keep=keep):
+                    return await work.converge(options, yes=yes)
+
+            return await Attached(work, options, shown).run(converge)
 
     raise typer.Exit(anyio.run(run))
 
@@ -184,23 +215,35 @@ def stay_and_exit(
 def converge_and_exit(
     project: ProjectOptions,
     engine: EngineOptions,
+    lock: LockOptions,
     options: PlanOptions,
     *,
     yes: bool = False,
     quiet: frozenset[str] = frozenset(),
     wait: bool = False,
     wait_seconds: float | None = None,
+    kind: str | None = None,
+    keep: int = KEEP,
+    rollback: bool = False,
 ) -> NoReturn:
-    """Load, connect, plan and apply; end the command with 0, or with 1 when something failed."""
+    """Load, connect, plan and apply; end the command with 0, or with 1 when something failed. With a `kind`, what was
+    changed is a release.
+    """
     loaded = load_project(project, options.services, only_services=False)
 
     async def run() -> int:
         async with connected(engine, announce=True, project=loaded.name) as client:
             work = await honouring(client, loaded, project, engine, quiet)
-            report = await work.converge(options, yes=yes)
-            if report.ok and wait and not engine.dry_run:
-                keys = select(work.project, options.services, deps=options.deps)
-                report = await work.wait(keys, wait_seconds)
+            async with writing(work, lock, kind=kind, options=options, keep=keep) as turn:
+                report = await work.converge(options, yes=yes)
+                if report.ok and wait and not engine.dry_run:
+                    keys = select(work.project, options.services, deps=options.deps)
+                    report = await work.wait(keys, wait_seconds)
+            if not report.ok and rollback and turn.recorder is not None and turn.recorder.number is not None:
+                # late: only a failure goes back
+                from engine.cli.back import after_failure
+
+                return await after_failure(work, lock, keep, yes=yes, wait_seconds=wait_seconds)
             return 0 if report.ok else 1
 
     raise typer.Exit(anyio.run(run))

@@ -11,17 +11,19 @@ from engine.cli.attached import beside_output
 from engine.cli.connection import connected
 from engine.cli.converge import convergence
 from engine.cli.members import ServiceNames
-from engine.cli.options import EngineOptions, ProjectOptions, with_options
+from engine.cli.options import EngineOptions, LockOptions, ProjectOptions, with_options
 from engine.cli.project import load_project
+from engine.cli.turns import writing
 from engine.cli.watcher import Watcher
 from engine.plan.options import PlanOptions
 from engine.plan.order import select
 
 
-@with_options(ProjectOptions, EngineOptions)
+@with_options(ProjectOptions, EngineOptions, LockOptions)
 def watch(
     project: ProjectOptions,
     engine: EngineOptions,
+    lock: LockOptions,
     services: ServiceNames = None,
     no_up: Annotated[bool, typer.Option("--no-up", help="Build and start nothing first")] = False,
     prune: Annotated[
@@ -37,7 +39,9 @@ def watch(
             work = convergence(client, loaded, project, engine, frozenset({"build"} if quiet else ()))
             keys = tuple(select(work.project, services or (), deps=False))
             if not no_up:
-                report = await work.converge(PlanOptions(services=tuple(services or ()), build=True))
+                options = PlanOptions(services=tuple(services or ()), build=True)
+                async with writing(work, lock, kind="up", options=options):
+                    report = await work.converge(options)
                 if not report.ok:
                     return 1
             watcher = Watcher(beside_output(work), keys, prune)

@@ -46,10 +46,11 @@ class ImageReader:
 
     async def list(self, *, all: bool = False, filters: Filters | None = None, digests: bool = False) -> Summaries:
         """Images with names or without children; every layer's with `all`."""
-        found: Summaries = await self._calls.get(
+        found: Summaries | None = await self._calls.get(
             "/images/json", all=all or None, filters=filters_of(filters), digests=digests or None
         )
-        return found
+        # Podman's word for none
+        return found or []
 
     async def inspect(self, image: str) -> ImageInspect:
         found: ImageInspect = await self._calls.get(f"/images/{reference_in_path(image)}/json")

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from engine.kit.owner import Owner
 
 Json = dict[str, Any]
+# Where the ledger lies within a machine's state.
+FOLDER = "ledger"
 # In a recorded spec a sensitive value is `{SENSITIVE: digest}`; the value itself lies encrypted under its digest.
 SENSITIVE = "$sensitive"
 NONE: Mapping[str, Any] = {}
@@ -41,13 +43,22 @@ class Commit(NamedTuple):
         return f"{self.id[:12]}{'-dirty' if self.dirty else ''}"
 
 
+class Content(NamedTuple):
+    """A file that containers are given: its digest (`sha256:…`, or `hmac:…` where it is secret) and permissions."""
+
+    digest: str
+    mode: int = 0o444
+    uid: int = 0
+    gid: int = 0
+
+
 class Intent(NamedTuple):
     """What is recorded before the first write.
 
     `kind` is up, apply, down or rollback; `spec` the resolved project with sensitive values as `{SENSITIVE: digest}`;
-    `options` the flags that the plan depended on; `contents` maps the host path of a config, a secret or a read-only
-    bind-mounted file to the digest of its content (`sha256:…`, or `hmac:…` where it is secret). `source` is the
-    release that a rollback returns to. `command` is the command line.
+    `options` the flags that the plan depended on; `contents` holds configs, secrets, read-only bind-mounted files and
+    seccomp profiles by host path. `source` is the release that a rollback returns to, `command` the command line,
+    `capabilities` what the engine could do (api.capabilities).
     """
 
     kind: str
@@ -55,9 +66,10 @@ class Intent(NamedTuple):
     owner: Owner
     spec: Json
     options: Json
-    contents: Mapping[str, str] = NONE
+    contents: Mapping[str, Content] = NONE
     commit: Commit | None = None
     source: int | None = None
+    capabilities: Mapping[str, Any] = NONE
 
 
 class StepOutcome(NamedTuple):
@@ -99,7 +111,9 @@ class Summary(NamedTuple):
 
 
 class Release(NamedTuple):
-    """All that is known of one. `plans` are plan documents (plan.render.document), in order."""
+    """All that is known of one. `plans` are plan documents (plan.render.document), in order; `images` what each service
+    ran, by its key; `objects` the fields last applied to each container, by its id.
+    """
 
     key: Key
     number: int

@@ -10,10 +10,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from engine.ledger.release import SENSITIVE
+from engine.plan.sensitive import gives_away, telling
 
 Seal = Callable[[str], str]
-# A shorter value turns up by chance: `1` is a password somewhere, and a number of replicas everywhere else.
-SHORTEST = 6
 
 
 class Sealing:
@@ -24,8 +23,7 @@ class Sealing:
     def __init__(self, seal: Seal, values: Collection[str], is_marked: Callable[[tuple[str, ...]], bool]) -> None:
         self.found: dict[str, bytes] = {}
         self._seal = seal
-        self._whole = {value for value in values if value}
-        self._within = sorted((v for v in self._whole if len(v) >= SHORTEST), key=len, reverse=True)
+        self._values = telling(values)
         self._is_marked = is_marked
 
     def sealed(self, value: Any, path: tuple[str, ...] = ()) -> Any:
@@ -34,16 +32,11 @@ class Sealing:
             return {key: self.sealed(item, (*path, str(key))) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [self.sealed(item, (*path, str(place))) for place, item in enumerate(value)]
-        if isinstance(value, str) and value and (self._is_marked(path) or self._gives_away(value)):
+        if isinstance(value, str) and value and (self._is_marked(path) or gives_away(value, self._values)):
             digest = self._seal(value)
             self.found[digest] = value.encode()
             return {SENSITIVE: digest}
         return value
-
-    def _gives_away(self, text: str) -> bool:
-        if len(text) >= SHORTEST and text in self._whole:
-            return True
-        return any(value in text for value in self._within)
 
 
 def digests_in(document: Any, path: tuple[str, ...] = ()) -> dict[str, str]:

@@ -16,7 +16,8 @@ from typing import Any
 from engine.api.errors import NotFound
 from engine.kit.owner import Owner, provably_gone
 from engine.ledger.database import FILE, open_database, told, transaction
-from engine.ledger.release import Commit, Intent, Json, Key, Pin, Release, State, StepOutcome, Summary
+from engine.ledger.release import Commit, Content, Intent, Json, Key, Pin, Release, State, StepOutcome, Summary
+from engine.ledger.sealing import digests_in
 from engine.ledger.vault import Vault
 
 KEEP = 10
@@ -71,7 +72,13 @@ class Ledger:
                 for digest, content in items.items():
                     # replaced: what was sealed under a key that is lost is sealed anew under this one
                     self._connection.execute("REPLACE INTO contents VALUES (?, ?, ?)", (digest, encrypted, content))
-            rows = [(*key, number, digest) for digest in (*plain, *sealed)]
+            digests = {
+                *plain,
+                *sealed,
+                *digests_in(intent.spec).values(),
+                *(c.digest for c in intent.contents.values()),
+            }
+            rows = [(*key, number, digest) for digest in digests]
             self._connection.executemany("INSERT OR IGNORE INTO uses VALUES (?, ?, ?, ?)", rows)
         return number
 
@@ -104,9 +111,7 @@ class Ledger:
         objects: Mapping[str, Json] | None = None,
         reason: str = "",
     ) -> None:
-        """How it ended. `images` maps a reference to what it stood for, `objects` a container's id to the fields that
-        were last applied to it.
-        """
+        """How it ended. `images` is what each service ran, `objects` maps a container's id to what was last applied."""
         pins = {name: [pin.id, list(pin.digests)] for name, pin in (images or {}).items()}
         with self._writing():
             self._connection.execute(
@@ -121,8 +126,9 @@ class Ledger:
         entry stays, so that no number is given twice.
         """
         history = self.history(key)
-        good = [s.number for s in history if s.good][:keep]
-        oldest = min(good, default=0)
+        all_good = [s.number for s in history if s.good]
+        good = all_good[:keep]
+        oldest = good[-1] if len(all_good) > keep else 0
         others = [s.number for s in history if not s.good and s.number > oldest][: max(keep, 1)]
         stay = {
             *good,
@@ -188,6 +194,16 @@ class Ledger:
                 return summary
         return None
 
+    def newest_objects(self, key: Key) -> dict[str, Json]:
+        """By container id what was last applied to it, as the newest release that knows of any recorded it."""
+        with told(self.path):
+            query = (
+                "SELECT objects FROM releases WHERE engine = ? AND project = ? AND objects != '{}' "
+                "ORDER BY number DESC LIMIT 1"
+            )
+            row = self._connection.execute(query, key).fetchone()
+        return {} if row is None else json.loads(row[0])
+
     def content(self, digest: str) -> bytes | None:
         """What a digest of a release stands for; None where it is encrypted and can't be opened, or isn't kept."""
         with told(self.path):
@@ -236,14 +252,17 @@ def about(intent: Intent) -> str:
     """An intent but for its spec, which is large, and which a history doesn't show."""
     owner, commit = intent.owner._asdict(), intent.commit
     rest = {k: v for k, v in intent._asdict().items() if k != "spec"}
-    contents = dict(intent.contents)
-    return dumped({**rest, "owner": owner, "contents": contents, "commit": commit and commit._asdict()})
+    tables = {"contents": dict(intent.contents), "capabilities": dict(intent.capabilities)}
+    return dumped({**rest, **tables, "owner": owner, "commit": commit and commit._asdict()})
 
 
 def read_intent(document: Json) -> Intent:
     commit = document["commit"]
     owner = Owner(**document["owner"])
-    return Intent(**{**document, "spec": {}, "owner": owner, "commit": commit and Commit(**commit)})
+    contents = {path: Content(*found) for path, found in document["contents"].items()}
+    return Intent(
+        **{**document, "spec": {}, "owner": owner, "commit": commit and Commit(**commit), "contents": contents}
+    )
 
 
 def summary_of(row: tuple[Any, ...]) -> Summary:

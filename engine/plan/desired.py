@@ -41,7 +41,8 @@ class DesiredContainer(NamedTuple):
 
     What the body doesn't say is left to the image or to the engine. `labels` are the tools' own (Compose's and ours),
     kept apart from the user's in `body["Labels"]`, since they are no reason to replace a container. `shares` names the
-    services whose namespaces or volumes it uses: Compose hashes those containers' ids.
+    services whose namespaces or volumes it uses: Compose hashes those containers' ids. `sensitive` holds the targets of
+    secrets, `marked` the variables that the spec marks, `hidden` values that no other field may give away.
     """
 
     address: Address
@@ -57,6 +58,8 @@ class DesiredContainer(NamedTuple):
     stop_seconds: float | None = None
     platform: str = ""
     shares: tuple[str, ...] = ()
+    marked: frozenset[str] = frozenset()
+    hidden: tuple[str, ...] = ()
 
 
 class DesiredNetwork(NamedTuple):

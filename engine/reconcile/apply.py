@@ -25,13 +25,20 @@ class StepFailed(EngineError):
 
 
 async def apply(
-    plan: Plan, effect: Effect, progress: Progress, *, limit: int, stopping: anyio.Event | None = None
+    plan: Plan,
+    effect: Effect,
+    progress: Progress,
+    *,
+    limit: int,
+    stopping: anyio.Event | None = None,
+    hide: Callable[[str], str] = str,
 ) -> Report:
     """Run every step once its needs are done; at most `limit` effects at a time, waits not counted.
 
-    Once `stopping` is set nothing new starts, and what runs is finished. Never raises for a step's failure.
+    Once `stopping` is set nothing new starts, and what runs is finished. `hide` takes sensitive values out of what is
+    said of a failure. Never raises for a step's failure.
     """
-    run = Run(plan, effect, progress, anyio.CapacityLimiter(limit), stopping or anyio.Event())
+    run = Run(plan, effect, progress, anyio.CapacityLimiter(limit), stopping or anyio.Event(), hide)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run.leave)
         async with anyio.create_task_group() as steps:
@@ -43,13 +50,20 @@ async def apply(
 
 class Run:
     def __init__(
-        self, plan: Plan, effect: Effect, progress: Progress, limiter: anyio.CapacityLimiter, stopping: anyio.Event
+        self,
+        plan: Plan,
+        effect: Effect,
+        progress: Progress,
+        limiter: anyio.CapacityLimiter,
+        stopping: anyio.Event,
+        hide: Callable[[str], str],
     ) -> None:
         self.report = Report(plan)
         self.effect = effect
         self.progress = progress
         self.limiter = limiter
         self.stopping = stopping
+        self.hide = hide
         self.ended = {step.id: anyio.Event() for step in plan.steps}
         self.good: set[int] = set()
         self.leavable: set[anyio.CancelScope] = set()
@@ -82,8 +96,8 @@ class Run:
             async with self.cut_short(step) as cut:
                 await self.effect(step)
         except EngineError as error:
-            evidence = error.evidence if isinstance(error, StepFailed) else ()
-            return Outcome(step, Status.FAILED, error.message, evidence, time.monotonic() - begin)
+            evidence = tuple(map(self.hide, error.evidence)) if isinstance(error, StepFailed) else ()
+            return Outcome(step, Status.FAILED, self.hide(error.message), evidence, time.monotonic() - begin)
         if cut.cancelled_caught:
             return Outcome(step, Status.SKIPPED, "interrupted", seconds=time.monotonic() - begin)
         return Outcome(step, Status.DONE, seconds=time.monotonic() - begin)

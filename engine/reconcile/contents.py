@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.api.errors import InvalidArgument
-from engine.plan.lower.containers import seccomp_path
+from engine.plan.lower.containers import plain_digest, seccomp_path
 from engine.plan.lower.mounts import lower_mounts
 from specs.models import Project
 
@@ -22,7 +22,11 @@ LARGEST = 1 << 20
 
 
 def state_directory(environment: Mapping[str, str]) -> Path:
-    """Where what must outlive a run lies: /var/lib/rorqual for root, $XDG_STATE_HOME/rorqual for others (CLI.md)."""
+    """Where what must outlive a run lies: /var/lib/rorqual for root, $XDG_STATE_HOME/rorqual for others (CLI.md);
+    RORQUAL_STATE names another folder.
+    """
+    if named := environment.get("RORQUAL_STATE"):
+        return Path(named)
     if os.geteuid() == 0:
         return Path("/var/lib/rorqual")
     home = environment.get("XDG_STATE_HOME") or os.path.join(environment.get("HOME") or "/", ".local/state")
@@ -36,11 +40,14 @@ class Sealer:
     key: bytes = field(repr=False)
 
     def seal(self, value: str) -> str:
-        return self.seal_bytes(value.encode())
+        return self.seal_bytes(value.encode(errors="surrogateescape"))
+
+    @property
+    def name(self) -> str:
+        return hashlib.sha256(self.key).hexdigest()[:8]
 
     def seal_bytes(self, value: bytes) -> str:
-        name = hashlib.sha256(self.key).hexdigest()[:8]
-        return f"hmac:{name}:{hmac.new(self.key, value, hashlib.sha256).hexdigest()}"
+        return f"hmac:{self.name}:{hmac.new(self.key, value, hashlib.sha256).hexdigest()}"
 
 
 def read_sealer(directory: Path) -> Sealer:
@@ -110,7 +117,7 @@ def digest_of(path: str, sealer: Sealer | None) -> str | None:
             content = file.read(LARGEST + 1)
     except OSError:
         return None
-    return sealer.seal_bytes(content) if sealer else f"sha256:{hashlib.sha256(content).hexdigest()}"
+    return sealer.seal_bytes(content) if sealer else plain_digest(content)
 
 
 def open_unblocked(path: str, flags: int) -> int:

@@ -30,16 +30,20 @@ from specs.models import Project
 
 if TYPE_CHECKING:
     from engine.builders.build import BuildOptions
+    from engine.reconcile.turn import Turn
 
 
 @dataclass
 class Convergence:
-    """`separator` stands between the parts of names; `environment` says where this machine's state lies."""
+    """`separator` stands between the parts of names; `environment` says where this machine's state lies. In a `turn`
+    the project's lock is held while it is written to, and what is done becomes a release.
+    """
 
     engine: Engine
     project: Project
     separator: str = "-"
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    turn: Turn | None = None
 
     @cached_property
     def sealer(self) -> Sealer:
@@ -70,6 +74,22 @@ class Convergence:
 
     def plan(self, options: PlanOptions, observed: Observed) -> Plan:
         return make_plan(self.project, observed, self.completed(options))
+
+    async def take(self, plan: Plan, observed: Observed) -> bool:
+        """Take the turn's lock where there is something to write; True where the plan must be made again, since the
+        host moved after it was observed.
+        """
+        return self.turn is not None and not plan.empty and await self.turn.take(observed)
+
+    def hide(self, text: str) -> str:
+        """The text without a sensitive value of the project."""
+        # late: only a failure has words of others in it
+        from engine.plan.sensitive import hider, sensitive_values
+        from engine.reconcile.files import read_files
+
+        files = read_files(self.project, self.sealer).values()
+        texts = [file.data.decode(errors="replace").strip() for file in files if file.sensitive]
+        return hider({*sensitive_values(self.project), *texts})(text)
 
     def settling(self, keys: Iterable[str], timeout_seconds: float | None, observed: Observed, because: str) -> Plan:
         """The plan that waits until every container of these services runs, is healthy where it is checked, or has
@@ -112,9 +132,15 @@ class Convergence:
             ),
             say=lambda step, *line: None if step.word in quiet else progress.line(step, *line),
             hash_shared=lambda key, ids: shared_hash(self.project, key, ids),
-            warn=warn,
+            warn=lambda address, text: warn(address, self.hide(text)),
         )
-        return await apply(plan, effects, progress, limit=limit, stopping=stopping)
+        if self.turn is not None and self.turn.recorder is not None:
+            # late: as above
+            from engine.reconcile.recording import Recording
+
+            await self.turn.recorder.expect(plan)
+            progress = Recording(progress, self.turn.recorder)
+        return await apply(plan, effects, progress, limit=limit, stopping=stopping, hide=self.hide)
 
 
 def image_steps(plan: Plan) -> Plan:

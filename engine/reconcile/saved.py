@@ -45,10 +45,19 @@ def write_plan(path: Path, project: Project, options: PlanOptions, plan: Plan) -
         "format": FORMAT,
         "version": VERSION,
         "project": project.model_dump(mode="json", by_alias=True, exclude_unset=True),
-        "options": {k: plain(v) for k, v in options._asdict().items() if k not in READ_AGAIN},
+        "options": stored_options(options),
         "plan": plan_document(plan),
     }
     atomic_write(path, json.dumps(body, ensure_ascii=False).encode(), mode=0o600)
+
+
+def stored_options(options: PlanOptions) -> dict[str, Any]:
+    return {k: plain(v) for k, v in options._asdict().items() if k not in READ_AGAIN}
+
+
+def read_options(stored: dict[str, Any]) -> PlanOptions:
+    """Raises KeyError for one that is missing."""
+    return PlanOptions(**{name: kept(name, stored) for name in stored_fields()})
 
 
 def plain(value: Any) -> Any:
@@ -66,8 +75,7 @@ def read_plan(path: Path) -> SavedPlan:
         if body["version"] != VERSION:
             raise InvalidArgument(f"{path} was written by another version of Rorqual: make the plan again")
         project = Project.model_validate(body["project"])
-        options = PlanOptions(**{name: kept(name, body["options"]) for name in stored_fields()})
-        return SavedPlan(project, options, body["plan"])
+        return SavedPlan(project, read_options(body["options"]), body["plan"])
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidArgument(f"{path} is no saved plan (`rorqual plan --out FILE` writes one)") from error
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from engine.api.errors import Conflict
 from engine.api.images import ImageRemoved, ImagesPruned
+from engine.api.kept import is_kept
 from engine.daemon.images.images import LocalImages
 from engine.daemon.images.show import boolean, chosen
 from engine.daemon.protocols import Events, Filters, ImageRecord
@@ -99,6 +100,9 @@ class Removal:
         wanted = chosen(self._index, {key: value for key, value in filters.items() if key != "dangling"}, now=now)
         for image in self._index.all():
             if image.id not in self._index.ids() or self._images.users.of_image(image.id) or not wanted(image):
+                continue
+            if any(map(is_kept, image.names)):
+                # a release of the ledger needs it: only who names it takes it away
                 continue
             if self._index.children(image.id) or (dangling and (image.names or image.digests)):
                 continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ from engine.plan.desired import DesiredContainer
 from engine.plan.diff.fields import Fields, fields_of, is_engine_chosen
 from engine.plan.lower.naming import APPLIED
 from engine.plan.observed import LiveContainer
+from engine.plan.sensitive import environment_values, gives_away, is_sensitive, telling
 from engine.plan.steps import FieldChange
 
 # Fields that `POST /containers/{id}/update` changes, and their keys there.
@@ -33,8 +33,9 @@ UPDATABLE = {
 }
 # To the engine a zero in an update means "leave it"; only these can be taken back in place.
 REMOVABLE = frozenset({"restart", "pids_limit"})
-SENSITIVE = re.compile(r"(?i)(passw(or)?d|passphrase|secret|token|credential|private_?key|api_?key|access_?key)")
 CONTENT = "content."
+# How a sealed value begins: `hmac:<key>:<digest>` (reconcile.contents.Sealer).
+SEALED = "hmac:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +58,27 @@ def is_honoured(path: str, capabilities: Capabilities) -> bool:
     return path != "healthcheck.start_interval" or capabilities.start_interval
 
 
-def is_sensitive(path: str) -> bool:
-    return path.startswith("environment.") and SENSITIVE.search(path) is not None
-
-
 def applied_fields(desired: DesiredContainer, seal: Callable[[str], str]) -> dict[str, Any]:
     """What `io.rorqual.applied` records: every field asked for, sensitive values sealed, and digests of contents."""
     fields = fields_of(desired.body, desired.body.get("HostConfig") or {})
-    sealed = {path: seal(str(value)) if is_sensitive(path) else value for path, value in fields.items()}
+    sealed = {
+        path: seal(sealable(value))
+        if is_sensitive(path, desired.marked) or gives_away(value, desired.hidden)
+        else value
+        for path, value in fields.items()
+    }
     return sealed | {f"{CONTENT}{target}": digest for target, digest in desired.contents.items()}
+
+
+def sealable(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def was_applied(recorded: Any, value: Any, seal: Callable[[str], str]) -> bool:
+    """Whether what `io.rorqual.applied` says of a field is this value, which it may hold sealed."""
+    if isinstance(recorded, str) and recorded.startswith(SEALED) and value is not None:
+        return seal(sealable(value)) == recorded
+    return bool(recorded == value)
 
 
 def recorded(live: LiveContainer) -> dict[str, Any] | None:
@@ -106,7 +119,8 @@ def diff_container(
     if want.get("entrypoint"):
         # a command of the image falls away where the spec gives an entrypoint (moby's merge of the two configs)
         defaults.pop("command", None)
-    changes += field_changes(want, have, defaults, applied, image_known=known)
+    changes += field_changes(want, have, defaults, applied, image_known=known, seal=seal)
+    changes = private(changes, desired, live, applied)
     updates = [c for c in changes if can_update(c, capabilities)]
     # Replacing mends everything; updating what will be replaced anyway would be a step for nothing.
     replace = tuple(c for c in changes if c not in updates)
@@ -115,8 +129,32 @@ def diff_container(
     return ContainerDiff(update=tuple(updates), update_body=update_body(desired, updates))
 
 
+def private(
+    changes: list[FieldChange], desired: DesiredContainer, live: LiveContainer, applied: Mapping[str, Any] | None
+) -> list[FieldChange]:
+    """With those marked sensitive that are so by name, by what was recorded sealed, or by what they would give away."""
+    if not changes:
+        return changes
+    old = environment_values(live.inspect["Config"].get("Env") or (), desired.marked)
+    hidden = (*desired.hidden, *telling(old))
+
+    def is_private(change: FieldChange) -> bool:
+        before = (applied or {}).get(change.path)
+        sealed = isinstance(before, str) and before.startswith(SEALED)
+        named = change.sensitive or sealed or is_sensitive(change.path, desired.marked)
+        return named or gives_away((change.old, change.new), hidden)
+
+    return [change._replace(sensitive=is_private(change)) for change in changes]
+
+
 def field_changes(
-    want: Fields, have: Fields, defaults: Fields, applied: Mapping[str, Any] | None, *, image_known: bool
+    want: Fields,
+    have: Fields,
+    defaults: Fields,
+    applied: Mapping[str, Any] | None,
+    *,
+    image_known: bool,
+    seal: Callable[[str], str],
 ) -> list[FieldChange]:
     found = []
     for path in sorted(want.keys() | have.keys()):
@@ -127,24 +165,24 @@ def field_changes(
             new = None if applied is not None and path in applied else old
         else:
             new = defaults.get(path)
-        if dropped(path, old, new, applied):
+        if dropped(path, old, new, applied, seal):
             continue
         if old != new and (old or new or path.startswith(("environment.", "labels."))):
-            found.append(FieldChange(path, old, new, sensitive=is_sensitive(path)))
+            found.append(FieldChange(path, old, new))
     for path in sorted(defaults.keys() - want.keys() - have.keys()):
         if not is_engine_chosen(path):
-            found.append(FieldChange(path, None, defaults[path], sensitive=is_sensitive(path)))
+            found.append(FieldChange(path, None, defaults[path]))
     return found
 
 
-def dropped(path: str, old: Any, new: Any, applied: Mapping[str, Any] | None) -> bool:
+def dropped(path: str, old: Any, new: Any, applied: Mapping[str, Any] | None, seal: Callable[[str], str]) -> bool:
     """Whether the engine let the field fall at create, as the host can't do it: asked then as now, and not there.
 
     No call of the API can take these away later, so nobody else did.
     """
-    return (
-        old is None and path not in REMOVABLE and applied is not None and new is not None and applied.get(path) == new
-    )
+    if old is not None or path in REMOVABLE or applied is None or new is None:
+        return False
+    return was_applied(applied.get(path), new, seal)
 
 
 def image_change(desired: DesiredContainer, live: LiveContainer, image_id: str | None) -> list[FieldChange]:
@@ -196,7 +234,7 @@ def believed(
     found: Fields = {path: value for path, value in defaults.items() if path not in applied}
     for path, value in applied.items():
         if not path.startswith(CONTENT) and path not in mutable:
-            same = is_sensitive(path) and path in want and seal(str(want[path])) == value
+            same = path in want and was_applied(value, want[path], seal)
             found[path] = want[path] if same else value
     changed = {path: value for path, value in have.items() if path in mutable}
     if "pids_limit" not in applied:

@@ -27,6 +27,7 @@ from engine.plan.lower.naming import (
     project_labels,
 )
 from engine.plan.options import unsealed
+from engine.plan.sensitive import marked_names, sensitive_values, telling
 from specs.models import Healthcheck, Project, Service
 from specs.models import Hook as HookModel
 from specs.output import service_hash
@@ -46,6 +47,10 @@ class Lowering:
     contents: Mapping[str, str | None] = field(default_factory=dict)
     seal: Callable[[str], str] = unsealed
     profiles: Mapping[str, str] = field(default_factory=dict)
+    hidden: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.hidden = telling(sensitive_values(self.project))
 
     def container(self, key: str, number: int) -> DesiredContainer:
         """The desired state of replica `number` (from 1) of service `key`."""
@@ -80,6 +85,8 @@ class Lowering:
             stop_seconds=grace_seconds(service),
             platform=service.platform or "",
             shares=tuple(shared_services(service)),
+            marked=marked_names(self.project, service),
+            hidden=self.hidden,
         )
 
     def digests(self, mounts: Mounts) -> dict[str, str]:
@@ -87,7 +94,9 @@ class Lowering:
         read = {t: d for t, s in mounts.sources.items() if (d := self.contents.get(s)) is not None}
         for file in mounts.files:
             secret = file.path in mounts.secret_targets
-            read[file.path] = self.seal(file.content.decode()) if secret else plain_digest(file.content)
+            read[file.path] = (
+                self.seal(file.content.decode(errors="surrogateescape")) if secret else plain_digest(file.content)
+            )
         return read
 
     def labelled(self, desired: DesiredContainer) -> DesiredContainer:

@@ -128,7 +128,8 @@ def attach(out: Mounts, item: Config | Secret, reference: FileReference, target:
     out.files.append(
         InjectedFile(
             target,
-            (item.content or "").encode(),
+            # what a release kept of a file may be no text (reconcile.restore)
+            (item.content or "").encode(errors="surrogateescape"),
             mode=0o444 if reference.mode is None else reference.mode,
             uid=numeric(reference.uid),
             gid=numeric(reference.gid),

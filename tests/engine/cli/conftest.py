@@ -37,7 +37,8 @@ class Place:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("COMPOSE_", "DOCKER_", "RORQUAL_"))}
+        foreign = ("COMPOSE_", "DOCKER_", "RORQUAL_")
+        kept = {k: v for k, v in os.environ.items() if k == "RORQUAL_STATE" or not k.startswith(foreign)}
         return {**kept, "COLUMNS": "200", "TERM": "xterm"}
 
     def command(self, words: Sequence[str]) -> list[str]:
@@ -67,6 +68,11 @@ class Place:
         )
         out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
         return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+    def docker(self, *words: str) -> str:
+        """Docker's own command line on the same engine; its stdout."""
+        command = ["docker", "-H", self.engine.host, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
 
     def begin(self, *words: str, output: str = "output") -> subprocess.Popen[bytes]:
         """Start it, both outputs to the file `output`, and let it run."""

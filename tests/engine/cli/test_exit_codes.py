@@ -34,6 +34,20 @@ def same(place: Place) -> int:
     return place.result("diff").returncode
 
 
+def locked(place: Place) -> int:
+    place.docker("volume", "create", "--label", "io.rorqual.lock.nonce=x", f"rorqual-lock-{place.name}")
+    try:
+        return place.result("up", "-d", "--lock-timeout", "0").returncode
+    finally:
+        place.docker("volume", "rm", f"rorqual-lock-{place.name}")
+
+
+def rolled_back(place: Place) -> int:
+    place.run("up", "-d")
+    place.write(WEB.replace("[sleep, '1000']", "[/no/such/program]"))
+    return place.result("up", "--rollback-on-failure").returncode
+
+
 # of commands that need no engine: their words
 ON_FILES: dict[tuple[int, str], list[str]] = {
     (0, ""): ["config", "-q"],
@@ -51,6 +65,8 @@ ON_AN_ENGINE: dict[tuple[int, str], Callable[[Place], int]] = {
     (0, "diff"): same,
     (1, "diff"): lambda place: place.result("diff").returncode,
     (4, "apply"): stale,
+    (3, "up --rollback-on-failure"): rolled_back,
+    (5, ""): locked,
 }
 INTERRUPTED = (130, "")
 # the container's own code, 9

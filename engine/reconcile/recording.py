@@ -1,0 +1,187 @@
+"""A release while it is made: recorded before the first write, its steps as they end, and at the end what stands.
+
+The ledger is memory, not state: where it can't be written, the host is converged all the same, and it is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.api.errors import EngineError
+from engine.client.session import Engine
+from engine.kit.owner import this_process
+from engine.ledger.release import Intent, Key, Release, State, StepOutcome
+from engine.plan.options import PlanOptions
+from engine.plan.render.document import plan_document
+from engine.plan.steps import CreateContainer, Plan, ReplaceContainer, Step, UpdateContainer, WaitFor
+from engine.reconcile.commit import commit_of
+from engine.reconcile.contents import Sealer
+from engine.reconcile.files import read_files
+from engine.reconcile.keep import keep_images
+from engine.reconcile.outcome import Outcome, Progress, Status
+from engine.reconcile.saved import stored_options
+from engine.reconcile.sealed import sealed_project
+from engine.reconcile.standing import read_standing
+from specs.models import Project
+
+if TYPE_CHECKING:
+    from engine.ledger.store import Ledger
+
+# The limits under the keys where a spec may have them, and under the one where they are compared.
+SPELLED = {"memory": "mem_limit", "cpus": "cpus", "pids": "pids_limit"}
+LIMITS = "deploy.resources.limits."
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How releases are kept: in which folder, how many good ones, under which words. `warn` hears what fails of it."""
+
+    folder: Path
+    command: str
+    keep: int
+    warn: Callable[[str], None]
+
+
+@dataclass
+class Recorder:
+    """One release of a project, written as it happens. With `source` it returns to that release, whose spec it has.
+
+    `number` is None until something is about to be written. `state` becomes FAILED with the first step that fails; who
+    knows better says so before `finish`.
+    """
+
+    engine: Engine
+    project: Project
+    sealer: Sealer
+    terms: Terms
+    kind: str
+    options: PlanOptions
+    source: Release | None = None
+    number: int | None = None
+    state: State = State.DONE
+    reason: str = ""
+    ledger: Ledger | None = None
+    key: Key = field(init=False)
+    place: int = 0
+    created: set[tuple[str, int]] = field(default_factory=set)
+    updated: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.key = Key("", self.project.name)
+
+    async def expect(self, plan: Plan) -> None:
+        """To be called before a plan's first step: the first that does more than wait begins the release."""
+        if self.ledger is not None and self.number is not None:
+            with self.told():
+                self.place = self.ledger.add_plan(self.key, self.number, plan_document(plan))
+        elif any(not isinstance(step.action, WaitFor) for step in plan.steps):
+            self.key = Key(plan.engine.id, self.project.name)
+            intent, contents, secrets = await self.intent()
+            with self.told():
+                self.ledger = self.ledger or self.opened()
+                self.number = self.ledger.begin(self.key, intent, plan_document(plan), contents, secrets)
+
+    async def intent(self) -> tuple[Intent, dict[str, bytes], dict[str, bytes]]:
+        """What is about to be done, the plain contents that it needs, and the sensitive values."""
+        capabilities = asdict(await self.engine.capabilities())
+        if self.source is not None:
+            about = self.source.intent._replace(
+                kind=self.kind, command=self.terms.command, owner=this_process(), source=self.source.number
+            )
+            return about._replace(capabilities=capabilities), {}, {}
+        files = read_files(self.project, self.sealer)
+        texts = [f.data.decode(errors="surrogateescape").strip() for f in files.values() if f.sensitive]
+        spec, values = sealed_project(self.project, self.sealer, texts)
+        about = Intent(
+            self.kind,
+            self.terms.command,
+            this_process(),
+            spec,
+            stored_options(self.options),
+            {path: file.content for path, file in files.items()},
+            await commit_of(self.project.working_dir),
+            capabilities=capabilities,
+        )
+        plain = {f.content.digest: f.data for f in files.values() if not f.sensitive}
+        return about, plain, values | {f.content.digest: f.data for f in files.values() if f.sensitive}
+
+    def ended(self, outcome: Outcome) -> None:
+        """One step, as it ends."""
+        if outcome.status is not Status.DONE:
+            self.state = State.FAILED
+            self.reason = self.reason or f"{outcome.step.address}: {outcome.reason}"
+        else:
+            self.remember(outcome.step)
+        if self.ledger is not None and self.number is not None:
+            found = StepOutcome(self.place, outcome.step.id, str(outcome.status), outcome.reason, outcome.seconds)
+            with self.told():
+                self.ledger.add_outcome(self.key, self.number, found)
+
+    def remember(self, step: Step) -> None:
+        match step.action:
+            case CreateContainer() | ReplaceContainer():
+                self.created.add((step.address.name, step.address.replica))
+            case UpdateContainer(id):
+                self.updated.setdefault(id, {}).update({plain_path(c.path): c.new for c in step.fields})
+
+    async def finish(self) -> None:
+        """Record how it ended and what stands, hold its images, let go of what is too old. A fault is only told."""
+        if self.ledger is None or self.number is None:
+            return
+        try:
+            with self.told():
+                await self.close(self.ledger, self.number)
+        finally:
+            self.ledger.close()
+            self.ledger = None
+
+    async def close(self, ledger: Ledger, number: int) -> None:
+        standing = await read_standing(self.engine, self.project.name)
+        pins = standing.pins() if self.kind != "down" else {}
+        before = ledger.newest_objects(self.key)
+        objects = standing.applied(self.created, self.updated, before)
+        name, sealer = self.project.name, self.sealer.name
+        if self.state is State.DONE:
+            wanted = ledger.pinned([self.key]) | {pin.id for pin in pins.values()}
+            # first: a release that is called good has its images
+            await keep_images(self.engine, name, sealer, wanted, standing.images)
+        ledger.finish(self.key, number, self.state, images=pins, objects=objects, reason=self.reason)
+        if ledger.prune(self.key, self.terms.keep):
+            images = await self.engine.images.list()
+            await keep_images(self.engine, name, sealer, ledger.pinned([self.key]), images)
+
+    def opened(self) -> Ledger:
+        # late: SQLite costs 10 ms, and an empty plan records nothing
+        from engine.ledger.store import Ledger
+
+        return Ledger(self.terms.folder)
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        try:
+            yield
+        except EngineError as error:
+            self.terms.warn(f"this release is not recorded as it should be: {error.message}")
+
+
+class Recording:
+    """A progress that tells a recorder of each step's end, after whoever shows it."""
+
+    def __init__(self, shown: Progress, recorder: Recorder) -> None:
+        self.started = shown.started
+        self.line = shown.line
+        self._shown = shown
+        self._recorder = recorder
+
+    def finished(self, outcome: Outcome) -> None:
+        self._shown.finished(outcome)
+        self._recorder.ended(outcome)
+
+
+def plain_path(path: str) -> str:
+    """`deploy.resources.limits.memory` → `mem_limit`: the name under which it is compared."""
+    return SPELLED.get(path.removeprefix(LIMITS), path) if path.startswith(LIMITS) else path
