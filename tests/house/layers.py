@@ -24,6 +24,7 @@ ALLOWED: dict[str, set[str]] = {
         "engine.builders",
         "engine.client",
         "engine.api",
+        "engine.oci",
         "engine.ledger",
         "engine.kit",
     },

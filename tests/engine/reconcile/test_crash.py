@@ -81,7 +81,6 @@ def assert_converged(shop: Workshop, replicas: int) -> None:
     assert set(shop.containers()) == expected
     label = f"label=com.docker.compose.project={shop.name}"
     assert len(shop.docker("network", "ls", "-q", "--filter", label).split()) == 2
-    assert shop.docker("volume", "ls", "-q", "--filter", "name=rorqual-lock-") == ""
 
 
 def test_a_first_up_killed_after_any_call_is_finished_by_the_next(shop: Workshop) -> None:
