@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from engine.api.errors import EngineError, NotFound
 from engine.cli.converge import Convergence, consent
@@ -13,7 +14,6 @@ from engine.cli.past import past
 from engine.cli.turns import writing
 from engine.client.session import Engine
 from engine.ledger.release import Key, Release
-from engine.ledger.store import Ledger
 from engine.plan.options import PlanOptions
 from engine.plan.order import select
 from engine.reconcile.contents import Sealer
@@ -23,6 +23,9 @@ from engine.reconcile.restore import Restored, introduced_later, restore
 from engine.reconcile.sealed import sealed_project
 from specs.models import Project
 from specs.source import SpecInvalid
+
+if TYPE_CHECKING:
+    from engine.ledger.store import Ledger
 
 
 def target(ledger: Ledger, key: Key) -> int:

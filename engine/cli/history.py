@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import anyio
 import typer
 
+from engine.cli.moments import local_time
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
 from engine.cli.past import key_of, ledger_path, past, project_name
 from engine.cli.render.listing import listing, show
@@ -47,7 +47,7 @@ def row_of(summary: Summary) -> dict[str, Any]:
     seconds = None if summary.ended is None else round(summary.ended - summary.began, 1)
     return {
         "Release": summary.number,
-        "When": when(summary.began),
+        "When": local_time(summary.began),
         "What": f"rollback to {summary.source}" if summary.source is not None else summary.kind,
         "State": str(summary.state),
         "By": summary.user,
@@ -58,8 +58,3 @@ def row_of(summary: Summary) -> dict[str, Any]:
         "Command": summary.command,
         "Subject": summary.commit.subject if summary.commit else "",
     }
-
-
-def when(seconds: float) -> str:
-    """In this machine's time zone."""
-    return datetime.fromtimestamp(seconds).astimezone().isoformat(sep=" ", timespec="seconds")

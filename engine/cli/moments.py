@@ -57,3 +57,8 @@ def to_rfc3339(nanoseconds: int) -> str:
     """UTC with nine digits, as an engine writes log times."""
     second = datetime.fromtimestamp(nanoseconds // 10**9, UTC)
     return f"{second:%Y-%m-%dT%H:%M:%S}.{nanoseconds % 10**9:09d}Z"
+
+
+def local_time(seconds: float) -> str:
+    """`2026-11-29 17:19:05+01:00`, in this machine's time zone."""
+    return datetime.fromtimestamp(seconds).astimezone().isoformat(sep=" ", timespec="seconds")

@@ -6,16 +6,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.api.errors import EngineError, NotFound, Unavailable
 from engine.cli.connection import connected
 from engine.cli.members import named_project
 from engine.cli.options import EngineOptions, ProjectOptions
-from engine.ledger.database import FILE
-from engine.ledger.release import FOLDER, Key, Release
-from engine.ledger.store import Ledger, opened
+from engine.ledger.release import FILE, FOLDER, Key, Release
 from engine.reconcile.contents import state_directory
 from specs.source import SpecInvalid
+
+if TYPE_CHECKING:
+    from engine.ledger.store import Ledger
 
 
 def ledger_folder() -> Path:
@@ -29,6 +31,9 @@ def ledger_path() -> Path:
 @contextmanager
 def past() -> Iterator[Ledger]:
     """This machine's ledger. Raises NotFound where none was ever written."""
+    # late: SQLite costs 10 ms
+    from engine.ledger.store import opened
+
     if not ledger_path().exists():
         raise NotFound(f"nothing was ever released from here: there is no {ledger_path()}")
     with opened(ledger_folder()) as ledger:

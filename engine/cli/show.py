@@ -8,7 +8,7 @@ from typing import Annotated
 import anyio
 import typer
 
-from engine.cli.history import when
+from engine.cli.moments import local_time
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
 from engine.cli.past import past, release_of
 from engine.cli.render.release import render_release
@@ -32,4 +32,4 @@ def show(
     if format == "json":
         print(json.dumps(release_document(release), indent=2, ensure_ascii=False))
     else:
-        print(render_release(release, when(release.began)))
+        print(render_release(release, local_time(release.began)))

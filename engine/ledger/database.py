@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.api.errors import SystemFailure
+from engine.ledger.release import FILE
 
-FILE = "releases.db"
 # One script a version, never changed once released: `user_version` counts those that were run.
 MIGRATIONS: tuple[str, ...] = (
     """

@@ -10,7 +10,7 @@ from engine.kit.owner import Owner
 
 Json = dict[str, Any]
 # Where the ledger lies within a machine's state.
-FOLDER = "ledger"
+FOLDER, FILE = "ledger", "releases.db"
 # In a recorded spec a sensitive value is `{SENSITIVE: digest}`; the value itself lies encrypted under its digest.
 SENSITIVE = "$sensitive"
 NONE: Mapping[str, Any] = {}

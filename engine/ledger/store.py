@@ -15,8 +15,8 @@ from typing import Any
 
 from engine.api.errors import NotFound
 from engine.kit.owner import Owner, provably_gone
-from engine.ledger.database import FILE, open_database, told, transaction
-from engine.ledger.release import Commit, Content, Intent, Json, Key, Pin, Release, State, StepOutcome, Summary
+from engine.ledger.database import open_database, told, transaction
+from engine.ledger.release import FILE, Commit, Content, Intent, Json, Key, Pin, Release, State, StepOutcome, Summary
 from engine.ledger.sealing import digests_in
 from engine.ledger.vault import Vault
 

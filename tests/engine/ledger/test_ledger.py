@@ -13,8 +13,8 @@ import pytest
 
 from engine.api.errors import NotFound, SystemFailure
 from engine.kit.owner import Owner, provably_gone, this_process
-from engine.ledger.database import FILE, MIGRATIONS, open_database
-from engine.ledger.release import Commit, Intent, Key, Pin, State, StepOutcome
+from engine.ledger.database import MIGRATIONS, open_database
+from engine.ledger.release import FILE, Commit, Intent, Key, Pin, State, StepOutcome
 from engine.ledger.sealing import Sealing, digests_in, unsealed
 from engine.ledger.store import Ledger
 from engine.ledger.vault import KEY_FILE

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from engine.ledger.database import FILE
+from engine.ledger.release import FILE
 from engine.ledger.vault import KEY_FILE
 from tests.engines import RunningEngine
 from tests.workshop import RORQUAL, Workshop
