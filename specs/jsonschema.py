@@ -19,6 +19,17 @@ Schema = dict[str, Any]
 PATH = Path(__file__).resolve().parents[1] / "schemas" / "compose.json"
 TITLE = "Rorqual: the Compose Specification, and images"
 VARIABLE = {"type": "string", "pattern": "\\$"}
+TEXTS = {"type": "array", "items": {"type": "string"}}
+SENSITIVE = {"description": "Names of variables whose values nobody may see.", **TEXTS}
+DRIFT = {
+    "type": "object",
+    "properties": {
+        "ignore": {
+            "description": "Paths that others may change, such as services.web.deploy.resources.",
+            **TEXTS,
+        }
+    },
+}
 SHORTEST = 120  # a part that stands twice and is longer than this becomes a definition
 ABOUT = {
     "version": "Ignored; Compose files have no version any more.",
@@ -42,7 +53,7 @@ def schema() -> Schema:
     loose["properties"]["x-rorqual"] = {
         "description": "Options of Rorqual's in a file that must stay plain Compose.",
         "type": "object",
-        "properties": {"images": written(IMAGES.schema)},
+        "properties": {"images": written(IMAGES.schema), "drift": DRIFT, "sensitive": SENSITIVE},
     }
     body, definitions = shared(loose)
     return {"$schema": "http://json-schema.org/draft-07/schema#", "title": TITLE, **body, "definitions": definitions}

@@ -10,7 +10,7 @@ ERROR = 1
 PENDING = 2
 # validate
 CLEAN, FINDINGS, UNREADABLE = 0, 1, 2
-# diff
+# diff, drift
 SAME, DIFFERS, NO_ANSWER = 0, 1, 2
 # up --rollback-on-failure
 ROLLED_BACK = 3
@@ -45,6 +45,9 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning(SAME, "diff", "no difference"),
     Meaning(DIFFERS, "diff", "differences"),
     Meaning(NO_ANSWER, "diff", "an error: whether there are differences is not known"),
+    Meaning(SAME, "drift", "no drift"),
+    Meaning(DIFFERS, "drift", "drift"),
+    Meaning(NO_ANSWER, "drift", "an error: whether there is drift is not known"),
     Meaning(ROLLED_BACK, "up --rollback-on-failure", "it failed, and the last good release stands again"),
     Meaning(LOCKED, "", "the project's lock was not had in time: another command is writing to it"),
     Meaning(STALE, "apply", "the saved plan is stale: the host has moved since, and nothing was done"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.graph.address import Address, Kind
 from engine.plan.draft import Draft
 from engine.plan.faults import Unplannable
+from engine.plan.ignored import ignored_of
 from engine.plan.images import plan_images
 from engine.plan.lower.containers import Lowering
 from engine.plan.lower.naming import Naming
@@ -39,6 +40,7 @@ def make_plan(project: Project, observed: Observed, options: PlanOptions) -> Pla
         renewed_images=renewed,
         replaced_networks=plan_networks(draft, project, used_networks(project, keys), observed),
         replaced_volumes=plan_volumes(draft, project, used_volumes(project, keys), observed),
+        ignored=ignored_of(project),
     )
     for key in keys:
         planner.plan(key)

@@ -8,9 +8,10 @@ from engine.graph.address import Address, Kind
 from engine.plan.diff.objects import diff_network, diff_volume
 from engine.plan.draft import Draft
 from engine.plan.faults import Unplannable
+from engine.plan.ignored import Ignored, ignored_of
 from engine.plan.lower.endpoints import labelled_network, labelled_volume, lower_network, lower_volume
 from engine.plan.observed import Observed
-from engine.plan.steps import CreateNetwork, CreateVolume, ReplaceNetwork, ReplaceVolume
+from engine.plan.steps import CreateNetwork, CreateVolume, FieldChange, ReplaceNetwork, ReplaceVolume
 from specs.models import Project
 
 PREDEFINED = frozenset({"host", "bridge", "none"})
@@ -20,7 +21,7 @@ DIFFERS = "it differs from the spec, and the engine can't change it in place"
 
 def plan_networks(draft: Draft, project: Project, keys: Iterable[str], observed: Observed) -> set[str]:
     """Add the steps; return the engine's names of networks that will be made anew."""
-    replaced = set()
+    replaced, ignored = set(), ignored_of(project)
     for key in keys:
         desired = lower_network(project, key, project.networks[key])
         live = observed.networks.get(desired.name)
@@ -29,7 +30,7 @@ def plan_networks(draft: Draft, project: Project, keys: Iterable[str], observed:
                 raise missing("network", desired.name, "networks", key)
         elif live is None:
             draft.add(desired.address, CreateNetwork(labelled_network(project, desired)), MISSING)
-        elif changes := diff_network(desired, live):
+        elif changes := unignored(ignored, desired.address, diff_network(desired, live)):
             action = ReplaceNetwork(live["Id"], labelled_network(project, desired))
             draft.add(desired.address, action, DIFFERS, fields=changes)
             replaced.add(desired.name)
@@ -38,7 +39,7 @@ def plan_networks(draft: Draft, project: Project, keys: Iterable[str], observed:
 
 def plan_volumes(draft: Draft, project: Project, keys: Iterable[str], observed: Observed) -> set[str]:
     """As plan_networks. A volume made anew loses its data: the caller asks before it applies that."""
-    replaced = set()
+    replaced, ignored = set(), ignored_of(project)
     for key in keys:
         desired = lower_volume(project, key, project.volumes[key])
         live = observed.volumes.get(desired.name)
@@ -47,7 +48,7 @@ def plan_volumes(draft: Draft, project: Project, keys: Iterable[str], observed: 
                 raise missing("volume", desired.name, "volumes", key)
         elif live is None:
             draft.add(desired.address, CreateVolume(labelled_volume(project, desired)), MISSING)
-        elif changes := diff_volume(desired, live):
+        elif changes := unignored(ignored, desired.address, diff_volume(desired, live)):
             action = ReplaceVolume(labelled_volume(project, desired))
             draft.add(desired.address, action, f"{DIFFERS}: its data is lost", fields=changes)
             replaced.add(desired.name)
@@ -58,6 +59,10 @@ def missing(noun: str, name: str, *path: str) -> Unplannable:
     text = f'{noun} "{name}" is declared as external ({".".join(path)}), but does not exist'
     hint = f"create it (docker {noun} create {name}), or leave external out to have it made"
     return Unplannable(f"no-such-{noun}", text, *path, hint=hint)
+
+
+def unignored(ignored: Ignored, address: Address, changes: list[FieldChange]) -> list[FieldChange]:
+    return [change for change in changes if not ignored.matches(address, change.path)]
 
 
 def used_networks(project: Project, keys: Iterable[str]) -> list[str]:

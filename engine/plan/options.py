@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine.plan.desired import NOTHING
 
@@ -22,7 +22,8 @@ class PlanOptions(NamedTuple):
     secret or a read-only bind to the digest of its content; `profiles` holds seccomp profiles by path;
     `image_keys` the key of what each entry of `images:` is made from; `image_bases` the entries that a build (by its
     entry's name, or `service:` and the service's) is made on. `now` is the time for pull policies, in Unix
-    seconds. `images_settled` says that images were pulled and built just now: none is
+    seconds. `applied` is what releases last applied to fields that can change in place, by container id.
+    `images_settled` says that images were pulled and built just now: none is
     asked for again.
     """
 
@@ -45,5 +46,6 @@ class PlanOptions(NamedTuple):
     contents: Mapping[str, str | None] = NOTHING
     profiles: Mapping[str, str] = NOTHING
     image_keys: Mapping[str, str] = NOTHING
+    applied: Mapping[str, Mapping[str, Any]] = NOTHING
     image_bases: Mapping[str, Sequence[str]] = NO_BASES
     seal: Callable[[str], str] = unsealed

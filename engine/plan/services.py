@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from engine.graph.address import Address, Kind
 from engine.graph.build import image_of
 from engine.plan.desired import DesiredContainer
-from engine.plan.diff.containers import ContainerDiff, diff_container
+from engine.plan.diff.containers import CONTENT, ContainerDiff, diff_container, recorded, was_applied
 from engine.plan.diff.endpoints import EndpointDiff, diff_endpoints
 from engine.plan.diff.fields import Fields, fields_of
 from engine.plan.diff.mounts import anonymous_volumes, mount_fields
 from engine.plan.draft import Draft
 from engine.plan.endings import has_done_its_work
+from engine.plan.ignored import Ignored
 from engine.plan.lower.containers import Lowering, shared_services
 from engine.plan.objects import network_addresses, volume_addresses
 from engine.plan.observed import Ending, LiveContainer, Observed
@@ -54,6 +55,7 @@ class ServicePlanner:
     renewed: set[Address] = field(default_factory=set)
     defaults: dict[str, Fields | None] = field(default_factory=dict)
     waits: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    ignored: Ignored = field(default_factory=Ignored)
 
     def plan(self, key: str) -> None:
         """All steps of one service's containers."""
@@ -89,12 +91,28 @@ class ServicePlanner:
         return diff_container(
             desired,
             live,
+            skip=self.left_alone(desired, live) if self.ignored else None,
             defaults=self.image_defaults(live.inspect.get("Image") or ""),
             image_id=target["Id"] if target else None,
             capabilities=self.observed.capabilities,
             name_of=self.observed.name_of,
             seal=self.options.seal,
         )
+
+    def left_alone(self, desired: DesiredContainer, live: LiveContainer) -> Callable[[FieldChange], bool]:
+        """Whether a change is one that others may make: ignored, and nothing that the spec has changed since."""
+        made = recorded(live)
+        applied = {**(made or {}), **self.options.applied.get(live.id, {})}
+
+        def skip(change: FieldChange) -> bool:
+            if not self.ignored.matches(desired.address, change.path):
+                return False
+            if made is None or change.path.startswith(CONTENT):
+                # nobody knows what was asked for; a file's content is the file's own
+                return True
+            return was_applied(applied.get(change.path), change.new, self.options.seal)
+
+        return skip
 
     def image_defaults(self, image_id: str) -> Fields | None:
         """What an image sets by itself, read once for all its containers; None where the engine has lost it."""
@@ -152,6 +170,8 @@ class ServicePlanner:
             add(address, UpdateContainer(live.id, diff.update_body), reason(diff.update), fields=fields)
         if self.options.recreate:
             for endpoint in diff_endpoints(desired, live):
+                if self.ignored.matches(address, self.in_spec(endpoint.change.path)):
+                    continue
                 self.plan_endpoint(key, address, live, endpoint)
         if not self.options.start:
             return
@@ -175,6 +195,13 @@ class ServicePlanner:
         change = FieldChange("state", live.state, "running")
         self.draft.add(desired.address, StartContainer(live.id), because, fields=[change], needs=self.needs(key))
         self.after_start(desired)
+
+    def in_spec(self, path: str) -> str:
+        """`networks.shop_front.aliases` → `networks.front.aliases`: the spec's name for a network."""
+        for key, network in self.project.networks.items():
+            if network.name and f"{path}.".startswith(f"networks.{network.name}."):
+                return f"networks.{key}{path.removeprefix(f'networks.{network.name}')}"
+        return path
 
     def plan_endpoint(self, key: str, address: Address, live: LiveContainer, diff: EndpointDiff) -> None:
         networks = self.draft.on(*network_addresses(self.project, key))

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -17,6 +17,7 @@ from engine.client.session import Engine
 from engine.graph.address import Address, Kind
 from engine.graph.dockerfiles import image_bases
 from engine.plan.draft import Draft
+from engine.plan.ignored import ignored_of
 from engine.plan.lower.containers import shared_hash
 from engine.plan.lower.naming import Naming
 from engine.plan.make import make_plan
@@ -72,7 +73,16 @@ class Convergence:
     async def observe(self) -> Observed:
         return await observe(self.engine.reader, self.project.name, self.project, self.separator)
 
+    def last_applied(self, observed: Observed) -> Mapping[str, Mapping[str, Any]]:
+        """What releases last applied to fields that can change in place, by container id."""
+        # late: only drift, and who ignores some of it, asks the ledger
+        from engine.reconcile.remembered import last_applied
+
+        return last_applied(state_directory(self.environment), observed.engine.id, self.project.name)
+
     def plan(self, options: PlanOptions, observed: Observed) -> Plan:
+        if ignored_of(self.project) and not options.applied:
+            options = options._replace(applied=self.last_applied(observed))
         return make_plan(self.project, observed, self.completed(options))
 
     async def take(self, plan: Plan, observed: Observed) -> bool:

@@ -102,9 +102,11 @@ def diff_container(
     capabilities: Capabilities,
     name_of: Callable[[str], str],
     seal: Callable[[str], str],
+    skip: Callable[[FieldChange], bool] | None = None,
 ) -> ContainerDiff:
     """Compare one container with what is asked. `defaults` are the fields of the live container's own image, None
     where it is gone; `image_id` the id that the desired reference has now, None where the engine doesn't have it.
+    `skip` says of a change that it is left alone.
     """
     body = desired.body
     asked = fields_of(body, body.get("HostConfig") or {})
@@ -120,6 +122,8 @@ def diff_container(
         # a command of the image falls away where the spec gives an entrypoint (moby's merge of the two configs)
         defaults.pop("command", None)
     changes += field_changes(want, have, defaults, applied, image_known=known, seal=seal)
+    if skip is not None:
+        changes = [change for change in changes if not skip(change)]
     changes = private(changes, desired, live, applied)
     updates = [c for c in changes if can_update(c, capabilities)]
     # Replacing mends everything; updating what will be replaced anyway would be a step for nothing.

@@ -59,10 +59,13 @@ ON_FILES: dict[tuple[int, str], list[str]] = {
     (0, "agent validate"): ["agent", "validate", "-c", "agent.yaml"],
     (1, "agent validate"): ["agent", "validate", "-c", "bad.yaml"],
     (2, "diff"): ["diff", "-f", "bad.yaml"],
+    (2, "drift"): ["drift", "-f", "bad.yaml"],
 }
 ON_AN_ENGINE: dict[tuple[int, str], Callable[[Place], int]] = {
     (2, "plan --detailed-exitcode"): lambda place: place.result("plan", "--detailed-exitcode").returncode,
     (0, "diff"): same,
+    (0, "drift"): lambda place: after_up(place, "drift"),
+    (1, "drift"): lambda place: place.result("drift").returncode,
     (1, "diff"): lambda place: place.result("diff").returncode,
     (4, "apply"): stale,
     (3, "up --rollback-on-failure"): rolled_back,
