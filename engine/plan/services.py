@@ -162,7 +162,7 @@ class ServicePlanner:
     def keep(self, key: str, desired: DesiredContainer, live: LiveContainer, diff: ContainerDiff) -> None:
         """What can be mended in place, then a start where it is needed."""
         add, address = self.draft.add, desired.address
-        if live.name != desired.name:
+        if live.name != desired.name and not self.ignored.matches(address, "container_name"):
             change = FieldChange("container_name", live.name, desired.name)
             add(address, RenameContainer(live.id, desired.name), "it has another name", fields=[change])
         if diff.update and self.options.recreate:
@@ -177,7 +177,7 @@ class ServicePlanner:
             return
         ending = self.observed.endings.get(live.id, Ending.ITSELF)
         done = has_done_its_work(self.project, key, live, ending) and key not in self.options.rerun
-        if not live.running and not done:
+        if not live.running and not done and not self.ignored.matches(address, "state"):
             self.start(key, desired, live, ending)
         elif (owner := self.restarted_dependency(key)) and live.running:
             self.before_stop(address, live, desired)

@@ -1,0 +1,61 @@
+"""Options of ours that can't be meant: each is an error at its place, with what there is instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.graph.address import Address, Kind
+from engine.plan.ignored import ignored_of
+from specs.load import Request, load
+
+SHOP = """
+services: {web: {image: a, environment: {A.B: x}, x-rorqual: {sensitive: %s}}, db: {image: b}}
+networks: {front: {}}
+x-rorqual: {drift: {ignore: %s}}
+"""
+
+
+def found(tmp_path: Path, ignore: str, sensitive: str = "[]") -> list[tuple[str, str, str | None]]:
+    (tmp_path / "compose.yaml").write_text(SHOP % (sensitive, ignore))
+    report = load(Request(str(tmp_path), project_name="shop")).report
+    return [(d.code, d.message, d.hint) for d in report.diagnostics]
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("services.wbe", 'did you mean "web"?'),
+        ("services.web.imagee", 'did you mean "image"?'),
+        ("service.web.image", 'did you mean "services"?'),
+        ("networks.front.drivr", 'did you mean "driver"?'),
+        ("services", "there are: services.db, services.web"),
+    ],
+)
+def test_a_path_that_is_none_is_an_error_with_a_suggestion(tmp_path: Path, path: str, hint: str) -> None:
+    ((code, message, told),) = found(tmp_path, f"['{path}']")
+    assert (code, told) == ("unknown-path", hint)
+    assert f'"{path}" is no path of this project' in message
+
+
+def test_paths_that_there_are_say_nothing(tmp_path: Path) -> None:
+    good = "services.web.deploy.resources, 'services.*.labels', networks.front, services.db.state, services.web.health"
+    assert found(tmp_path, f"[{good}]") == []
+
+
+def test_what_is_no_list_of_texts_is_an_error(tmp_path: Path) -> None:
+    assert [code for code, _, _ in found(tmp_path, "services.web", "[1, A]")] == ["wrong-type", "wrong-type"]
+
+
+def test_a_rule_covers_what_it_names_and_what_is_part_of_that_in_every_spelling(tmp_path: Path) -> None:
+    found(tmp_path, "[services.web.deploy.resources, 'services.*.labels', services.db, services.web.environment.A.B]")
+    project = load(Request(str(tmp_path), project_name="shop")).project
+    assert project is not None
+    ignored, web, db = ignored_of(project), Address(Kind.SERVICE, "web", 1), Address(Kind.SERVICE, "db", 1)
+    assert ignored.matches(web, "mem_limit") and ignored.matches(web, "deploy.resources.limits.cpus")
+    assert ignored.matches(web, "labels.a.b") and ignored.matches(web, "environment.A.B")
+    assert ignored.matches(db, "command")
+    for path in ("restart", "environment.A", "command", "state"):
+        assert not ignored.matches(web, path)
+    assert not ignored.matches(Address(Kind.NETWORK, "web"), "labels.a")
