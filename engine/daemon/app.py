@@ -21,6 +21,8 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
+from engine.daemon.build.cache import BuildCache
+from engine.daemon.build.room import open_builds
 from engine.daemon.containers.room import open_containers
 from engine.daemon.content.blobs import Blobs
 from engine.daemon.events import EventBus
@@ -31,6 +33,7 @@ from engine.daemon.images.push import Pushes
 from engine.daemon.lives import Activity, sole_owner, tell_ready, until_idle
 from engine.daemon.networks.opening import open_networks
 from engine.daemon.protocols import Places, Store, Users
+from engine.daemon.server import build as build_routes
 from engine.daemon.server import container_streams as container_stream_routes
 from engine.daemon.server import containers as container_routes
 from engine.daemon.server import exec as exec_routes
@@ -107,8 +110,9 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
     registries = Registries(settings.registries)
     pulls = Pulls(images.index, layers, blobs, store, events, clock, registries)
     pushes = Pushes(images.index, layers, blobs, pulls.sources, events, clock, registries)
-    images.also_kept = pulls.kept
     facts = Facts(engine_id(store), settings.version, places, await to_thread.run_sync(read_host, places.root))
+    cache = BuildCache(places.root / "build-cache", store, layers, clock)
+    images.also_kept += [pulls.kept, cache.tops]
     await images.collect()
     async with (
         open_networks(places, store, events, clock) as networks,
@@ -125,6 +129,16 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
         ) as containers,
     ):
         users.containers = containers
+        builds = open_builds(
+            places,
+            cache=cache,
+            images=images,
+            layers=layers,
+            snapshots=snapshots,
+            steps=containers.steps,
+            events=events,
+            clock=clock,
+        )
         runtime = containers.rooms.runtime
         facts.runtimes = {name: found.path for name, found in runtime.available.items()}
         facts.default_runtime = runtime.preferred.name
@@ -132,9 +146,10 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
             *container_routes.routes(containers),
             *container_stream_routes.routes(containers),
             *exec_routes.routes(containers),
-            *system_routes.routes(facts, images, volumes, users, events, clock),
+            *system_routes.routes(facts, images, volumes, users, builds, events, clock),
             *image_routes.routes(images, pulls, events, clock),
             *registry_routes.routes(pulls, pushes),
+            *build_routes.routes(builds, clock),
             *volume_routes.routes(volumes),
             *network_routes.routes(networks.registry, users),
             *unserved_routes.routes(),

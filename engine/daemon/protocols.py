@@ -6,7 +6,7 @@ reads. A method without `async` doesn't block: it may be called on the event loo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -279,6 +279,35 @@ class Containers(Protocol):
         """POST /networks/{id}/connect: the container's room holds the endpoint, networks carries it out."""
 
     async def disconnect_network(self, network: str, container: str, *, force: bool) -> None: ...
+
+
+# What a step writes, as it comes: (True for standard error, bytes).
+Heard = Callable[[bool, bytes], Awaitable[None]]
+
+
+class Step(Protocol):
+    """A container made for one step of a build. `id` is its snapshot's key too."""
+
+    @property
+    def id(self) -> str: ...
+
+    async def run(self, heard: Heard) -> int:
+        """To its end → the exit code; nothing of the process is left then. Raises what a start raises."""
+
+    def keep(self) -> None:
+        """It is a container like others from now on: not removed at the end of the block."""
+
+
+class Steps(Protocol):
+    """Containers for the steps of builds: made over layers that need be no image, gone at the end of the block."""
+
+    def step(
+        self, base: ImageRecord, config: ContainerConfig, host: Mapping[str, Json]
+    ) -> AbstractAsyncContextManager[Step]:
+        """`config` is the whole configuration, `host` as a create's HostConfig. Raises what a create raises.
+
+        One that a killed daemon leaves is removed at the next start.
+        """
 
 
 class Users:

@@ -27,13 +27,12 @@ from engine.daemon.containers.record import MountRecord
 from engine.daemon.containers.rooms import Rooms
 from engine.daemon.containers.shelf import Entry
 from engine.daemon.containers.sources import find_account
+from engine.daemon.snapshots.placing import Placer
 from engine.daemon.snapshots.streams import Pieces, unpacked
-from engine.daemon.snapshots.tarread import Entry as TarEntry
 from engine.daemon.snapshots.tarread import TarFault, TarReader
 from engine.daemon.snapshots.tarwrite import member, walk
-from engine.daemon.snapshots.unpack import Unpacker
 from engine.kit.bridge import Feed, pieces_from_thread, run_on_stream
-from engine.kit.rooted import RootedFolder, UnsafePath, is_folder, parts_of
+from engine.kit.rooted import RootedFolder, UnsafePath
 from engine.kit.syscalls import openat2
 
 # Go's os.FileMode: the type's bits stand high up.
@@ -221,59 +220,6 @@ def tar_of(root: Root, asked: str) -> Iterator[bytes]:
 
 
 # --- into the container -------------------------------------------------------------------------------------------
-class NoRecipe:
-    """Nobody makes this tar again."""
-
-    def seen(self, piece: bytes) -> None: ...
-
-    def file(self, path: bytes, size: int) -> int:
-        return 0
-
-    def keep(self, number: int, name: bytes, parent: int) -> None: ...
-
-
-class Placer(Unpacker):
-    """Unpacks below a folder of the container's root, where other things lie already. Whiteouts mean nothing here."""
-
-    def __init__(
-        self, root: RootedFolder, reader: TarReader, prefix: bytes, keep_kinds: bool, owner: tuple[int, int] | None
-    ) -> None:
-        super().__init__(root, reader, NoRecipe())
-        self._prefix = prefix
-        self._keep_kinds = keep_kinds
-        self._owner = owner
-
-    def _place(self, entry: TarEntry) -> None:
-        parts = parts_of(entry.name)
-        if not parts:
-            return  # the folder itself: it is there, and stays as it is
-        entry.name = b"/".join([self._prefix, *parts]) if self._prefix else b"/".join(parts)
-        if entry.kind == 0x31 and self._prefix:
-            entry.target = b"/".join([self._prefix, *parts_of(entry.target)])
-        if self._owner is not None:
-            entry.uid, entry.gid = self._owner
-        where = parts_of(entry.name)
-        parent, name = self._root.split(where, make=True)
-        maker = self._makers.get(entry.kind, Unpacker._file)
-        path = b"/".join(where)
-        try:
-            maker(self, entry, path, parent, name)
-        except FileExistsError:
-            self._check_kinds(entry, parent, name)
-            self._clear(path, parent, name)
-            parent, name = self._root.split(where, make=True)
-            maker(self, entry, path, parent, name)
-
-    def _check_kinds(self, entry: TarEntry, parent: int, name: bytes) -> None:
-        if not self._keep_kinds:
-            return
-        there, comes = is_folder(name, parent), entry.kind == 0x35
-        if there and not comes:
-            raise TarFault(f'cannot overwrite directory "{os.fsdecode(entry.name)}" with non-directory')
-        if comes and not there:
-            raise TarFault(f'cannot overwrite non-directory "{os.fsdecode(entry.name)}" with directory')
-
-
 def unpack(root: Root, asked: str, container: str, feed: Feed, keep_kinds: bool, owner: tuple[int, int] | None) -> None:
     prefix = real_folder(root, asked, container)
     try:

@@ -33,9 +33,17 @@ class Creation:
         self._rooms = rooms
 
     async def create(
-        self, body: ContainerCreate, *, name: str | None = None, platform: str | None = None
+        self,
+        body: ContainerCreate,
+        *,
+        name: str | None = None,
+        platform: str | None = None,
+        base: ImageRecord | None = None,
     ) -> ContainerCreated:
-        """Raises InvalidArgument, NotFound (image, network, joined container), Conflict (name)."""
+        """Raises InvalidArgument, NotFound (image, network, joined container), Conflict (name).
+
+        `base` is what a build's step is made on, which need be no image of this machine.
+        """
         rooms = self._rooms
         wanted = check_name(name) if name else None
         asked, asked_host = configuration.split_body(body)
@@ -44,7 +52,9 @@ class Creation:
         refusals.check_config(asked)
         refusals.check_host(asked_host)
         refusals.check_together(asked, asked_host)
-        image = rooms.images.get(str(asked.get("Image") or "")) if asked.get("Image") else None
+        image = base
+        if base is None and asked.get("Image"):
+            image = rooms.images.get(str(asked["Image"]))
         if image is None and not asked.get("Cmd") and not asked.get("Entrypoint"):
             raise InvalidArgument("No command specified")
         if image is None:
@@ -57,7 +67,7 @@ class Creation:
         id = secrets.token_hex(32)
         if not config.get("Hostname") and host.get("NetworkMode") != "host" and host.get("UTSMode") != "host":
             config["Hostname"] = id[:12]
-        container = Container(id, "", rooms.now(), image.id, config, host)
+        container = Container(id, "", rooms.now(), image.id, config, host, step=base is not None)
         container.endpoints = self._endpoints(body, host, config)
         self._check_joined(container)
         container.mounts = planned_mounts(config, host, self._mounts_of)

@@ -73,6 +73,8 @@ class Container:
     stopped_by_user: bool = False
     health: HealthRecord | None = None
     platform: str = "linux"
+    # Made for a step of a build: gone with the build, and with the daemon that ran it.
+    step: bool = False
 
     @property
     def command(self) -> list[str]:

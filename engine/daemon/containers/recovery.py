@@ -102,7 +102,7 @@ class Recovery:
         return policy_of(entry) == "always" and entry.container.stopped_by_user and bool(entry.container.started)
 
     async def _sweep(self, entries: list[Entry], alive: set[str]) -> None:
-        """What no record speaks of, and removals that were begun."""
+        """What no record speaks of, removals that were begun, and what a build was at."""
         rooms = self._rooms
         known = {entry.id for entry in entries}
         for id in set(rooms.runtime.known()) - alive:
@@ -111,8 +111,10 @@ class Recovery:
         for key in set(rooms.snapshots.keys()) - known:
             await rooms.snapshots.remove(key)
         for entry in entries:
-            if entry.phase in (Phase.REMOVING, Phase.DEAD):
+            begun = entry.phase in (Phase.REMOVING, Phase.DEAD)
+            if begun:
                 entry.container.phase = Phase.EXITED
+            if begun or entry.container.step:
                 with contextlib.suppress(EngineError, OSError):
                     await self._lifecycle.remove(entry, force=True, volumes=False)
         for folder in (rooms.folder, rooms.run):

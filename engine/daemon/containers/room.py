@@ -33,6 +33,7 @@ from engine.daemon.containers.rooms import Rooms
 from engine.daemon.containers.shelf import Entry, Shelf
 from engine.daemon.containers.sources import write_files
 from engine.daemon.containers.stats import Stats
+from engine.daemon.containers.steps import Steps
 from engine.daemon.containers.supervision import Supervision
 from engine.daemon.containers.views import Surroundings, inspect_view, port_list, ports_view, summary_view
 from engine.daemon.protocols import (
@@ -70,6 +71,7 @@ class ContainerRoom:
         self.stats = Stats(rooms)
         self.archives = Archives(rooms)
         self.committing = Committing(rooms)
+        self.steps = Steps(rooms, self.creation, self.lifecycle)
         self.recovery = Recovery(rooms, self.supervision, self.lifecycle)
 
     # --- what is shown

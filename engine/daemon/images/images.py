@@ -7,7 +7,7 @@ whenever the daemon is killed, what is recorded is whole, and what is not record
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -53,8 +53,8 @@ class LocalImages:
         self._snapshots = snapshots
         self._events = events
         self._clock = clock
-        # Chains without an image that stay none the less: those of a pull that didn't end.
-        self.also_kept: Callable[[], set[str]] = set
+        # Chains without an image that stay none the less: of a pull that didn't end, of the builds' cache.
+        self.also_kept: list[Callable[[], Collection[str]]] = []
 
     def find(self, reference: str) -> ImageRecord | None:
         return self.index.find(reference)
@@ -181,6 +181,16 @@ class LocalImages:
             known = Known(parent=parent.id if parent is not None else "", comment=comment, container=container)
             return self._add(content, known, [name] if name else [], "create" if not name else "tag").id
 
+    async def add_built(self, content: bytes, names: Sequence[str], *, parent: str = "") -> ImageRecord:
+        """An image whose JSON is `content`, of layers that are there; it gets each of `names`, familiar ones."""
+        with self.layers.adding(), self.blobs.adding():
+            await to_thread.run_sync(self.blobs.put, content)
+            image = self._add(content, Known(parent=parent), (), "")
+            for name in names:
+                self.index.name(image.id, name, now=self._clock.now())
+                self._events.publish("image", "tag", image.id, {"name": name})
+            return self.index.get(image.id)
+
     def _document(
         self,
         parent: ImageRecord | None,
@@ -242,7 +252,8 @@ class LocalImages:
     # --- collecting
     async def collect(self) -> int:
         """Remove layers and blobs that nothing needs any more → bytes that are free now."""
-        tops = self.index.tops() | set(self._snapshots.parents()) | self.also_kept()
+        others = {chain for kept in self.also_kept for chain in kept()}
+        tops = self.index.tops() | set(self._snapshots.parents()) | others
         unused = self.layers.forget_unused(tops)
         keep = self.index.digests_in_use()
         return await to_thread.run_sync(lambda: self.layers.sweep(unused) + self.blobs.collect(keep))

@@ -6,11 +6,14 @@ import json
 import math
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from anyio import to_thread
+
 from engine.api.errors import InvalidArgument
+from engine.daemon.build.room import BuildRoom
 from engine.daemon.images.images import LocalImages
 from engine.daemon.images.moments import rfc3339
 from engine.daemon.images.show import moment, shared_sizes, summary_of
@@ -42,7 +45,13 @@ class Facts:
 
 
 def routes(
-    facts: Facts, images: LocalImages, volumes: LocalVolumes, users: Users, events: Events, clock: Clock
+    facts: Facts,
+    images: LocalImages,
+    volumes: LocalVolumes,
+    users: Users,
+    builds: BuildRoom,
+    events: Events,
+    clock: Clock,
 ) -> list[Route]:
     async def ping(request: Request) -> None:
         # Builder-Version 1: what speaks BuildKit asks for a session, which is not served
@@ -92,9 +101,10 @@ def routes(
         if "volume" in wanted:
             shown["Volumes"] = await volumes.usages()
         if "build-cache" in wanted:
-            shown["BuildCache"] = []
+            caches = await to_thread.run_sync(builds.usage)
+            shown["BuildCache"] = [cache_of(entry, request.version) for entry in caches]
             if request.version < (1, 42):
-                shown["BuilderSize"] = 0
+                shown["BuilderSize"] = sum(entry["Size"] for entry in caches if not entry["Shared"])
         await request.answer_json(shown)
 
     return [
@@ -105,6 +115,15 @@ def routes(
         Route("GET", "/events", events_),
         Route("GET", "/system/df", df, since=(1, 25)),
     ]
+
+
+def cache_of(entry: Mapping[str, Any], version: tuple[int, int]) -> dict[str, Any]:
+    """One entry of the build cache; before 1.42 with a single `Parent`."""
+    shown = {**entry, "CreatedAt": rfc3339(entry["CreatedAt"]), "LastUsedAt": rfc3339(entry["LastUsedAt"])}
+    parents = shown.pop("Parents")
+    if version < (1, 42):
+        return {**shown, "Parent": parents[0] if parents else ""}
+    return {**shown, **({"Parents": parents} if parents else {})}
 
 
 def instant(request: Request, name: str, clock: Clock) -> float | None:

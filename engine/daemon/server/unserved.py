@@ -41,9 +41,7 @@ def routes() -> list[Route]:
     found += [
         Route("POST", "/session", saying(NotImplementedByEngine, BUILDKIT)),
         Route("POST", "/grpc", saying(NotImplementedByEngine, BUILDKIT)),
-        Route("POST", "/build", unserved("this engine does not build images yet")),
-        Route("POST", "/build/prune", unserved("this engine has no build cache yet")),
-        Route("POST", "/build/cancel", unserved("this engine does not build images yet")),
+        Route("POST", "/build/cancel", unserved("a build ends when its client leaves: there are no ids to cancel")),
         Route("POST", "/containers/{id}/checkpoints", unserved("checkpoints are not served by this engine")),
         Route("GET", "/containers/{id}/checkpoints", unserved("checkpoints are not served by this engine")),
     ]

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from engine.api.errors import NotFound, SystemFailure
 from engine.daemon.protocols import Store
+from engine.daemon.snapshots.adopt import Adoption
 from engine.daemon.snapshots.parents import borrow_from_parents
 from engine.daemon.snapshots.recipe import RecipeWriter, records, tar_of
 from engine.daemon.snapshots.streams import Next, Pieces, unpacked
@@ -137,6 +138,25 @@ class Layers:
                 found = unpack_layer(Pieces(hashed), root, recipe)
                 recipe.finish()
             return Fresh(f"sha256:{digest.hexdigest()}", folder, found)
+        except BaseException:
+            self._delete(folder)
+            raise
+
+    def adopt(self, upper: Path, latest_ns: int | None = None) -> Fresh:
+        """The upper folder of an overlay, no longer mounted and on this file system, as a layer; it is moved away.
+
+        No time in it is later than `latest_ns`. Nothing stays of a failed one.
+        """
+        folder = base36(next(self._numbers))
+        root = self.root / folder
+        os.rename(upper, root)
+        try:
+            with root.with_suffix(".recipe").open("xb") as file:
+                recipe = RecipeWriter(file, root.with_suffix(".aside"))
+                adoption = Adoption(root, recipe, latest_ns)
+                diff_id = adoption.run()
+                recipe.finish()
+            return Fresh(diff_id, folder, Unpacked(adoption.size))
         except BaseException:
             self._delete(folder)
             raise

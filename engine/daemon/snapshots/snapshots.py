@@ -21,7 +21,7 @@ from engine.api.containers import FilesystemChange
 from engine.api.errors import Conflict, NotFound, SystemFailure
 from engine.daemon.protocols import RootMount, Store
 from engine.daemon.snapshots.changes import changes_between
-from engine.daemon.snapshots.layers import EMPTY, Layers, size_of
+from engine.daemon.snapshots.layers import EMPTY, Fresh, Layers, size_of
 from engine.daemon.snapshots.tarwrite import layer_tar
 from engine.kit import overlay
 from engine.kit.bridge import pieces_from_thread
@@ -176,6 +176,20 @@ class OverlaySnapshots:
             return layer_tar(upper)
 
         return pieces_from_thread(pieces)
+
+    async def take(self, key: str, latest_ns: int | None = None) -> Fresh:
+        """What the snapshot changed, moved into a layer that has no parent yet; the snapshot is as it began then.
+
+        It must not be mounted. No time in the layer is later than `latest_ns`.
+        """
+        place = self._place(key)
+
+        def work() -> Fresh:
+            fresh = self._layers.adopt(place.upper, latest_ns)
+            place.upper.mkdir(mode=0o755)
+            return fresh
+
+        return await to_thread.run_sync(work)
 
     def upper(self, key: str) -> Path:
         """The writable folder itself: for images.commit."""

@@ -1,0 +1,120 @@
+"""What the builds' room is given: the other rooms, and where its own files lie."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio import to_thread
+
+from engine.api.errors import NotFound
+from engine.daemon.build.cache import BuildCache
+from engine.daemon.build.faults import StepFault
+from engine.daemon.build.state import State, of_image, of_scratch
+from engine.daemon.images.images import LocalImages
+from engine.daemon.images.moments import rfc3339
+from engine.daemon.protocols import Events, ImageRecord, Steps
+from engine.daemon.snapshots.layers import Layers
+from engine.daemon.snapshots.snapshots import OverlaySnapshots
+from engine.kit.clock import Clock
+from engine.oci.platform import Platform
+
+# (reference, credentials by registry, what is told of the progress) → when the image is here
+Pull = Callable[[str, Mapping[str, Mapping[str, str]], Callable[[Mapping[str, Any]], Awaitable[None]]], Awaitable[None]]
+Show = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRooms:
+    """`folder` is on the disk, `run` in memory; both are emptied at the daemon's start. `pull` None: nobody can."""
+
+    images: LocalImages
+    layers: Layers
+    snapshots: OverlaySnapshots
+    steps: Steps
+    cache: BuildCache
+    events: Events
+    clock: Clock
+    folder: Path
+    run: Path
+    pull: Pull | None = None
+
+    def moment(self, epoch: int | None) -> str:
+        """Now, as an image's JSON has it; SOURCE_DATE_EPOCH where the build has it."""
+        return rfc3339(self.clock.now() if epoch is None else epoch)
+
+    async def image(
+        self, name: str, *, fresh: bool, credentials: Mapping[str, Mapping[str, str]], show: Show, platform: Platform
+    ) -> ImageRecord:
+        """The image that a FROM or --from names: pulled where it is not here, or a fresh one is asked for."""
+        found = self.images.find(name)
+        if self.pull is not None and (found is None or (fresh and not is_id(name, found))):
+            await self.pull(name, credentials, show)
+            found = self.images.get(name)
+        if found is None:
+            raise NotFound(
+                f"No such image: {name}: this engine does not pull from registries yet: load or build it first"
+            )
+        check_platform(found, platform, name)
+        return found
+
+    def begin(self, image: ImageRecord | None) -> State:
+        """A stage's first state; `image` None is scratch."""
+        if image is not None:
+            return of_image(image)
+        here = Platform.here()
+        base = {"architecture": here.architecture, "os": here.os}
+        return of_scratch({**base, **({"variant": here.variant} if here.variant else {})})
+
+    @asynccontextmanager
+    async def view(self, top: str) -> AsyncIterator[Path]:
+        """A chain's files, read-only; an empty folder for none."""
+        if top:
+            async with self.snapshots.view(top) as path:
+                yield path
+            return
+        empty = self.folder / "empty"
+        await to_thread.run_sync(lambda: empty.mkdir(exist_ok=True))
+        yield empty
+
+    async def changed(self, state: State, epoch: int | None, work: Callable[[Path], None]) -> tuple[str, int]:
+        """What `work` changes in the state's root, in a thread, as a layer over it → its DiffID and size."""
+        key = f"build-{os.urandom(12).hex()}"
+        await self.snapshots.prepare(key, state.top or None)
+        try:
+            async with self.snapshots.mounted(key) as root:
+                await to_thread.run_sync(work, root)
+            return await self.layer(key, state, epoch)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.snapshots.remove(key)
+
+    async def layer(self, key: str, state: State, epoch: int | None) -> tuple[str, int]:
+        """The snapshot, which is not mounted, as a layer over the state's. It stays, as it was when it was made."""
+        latest = None if epoch is None else epoch * 1_000_000_000
+        fresh = await self.snapshots.take(key, latest)
+
+        def append() -> tuple[str, int]:
+            try:
+                layer = self.layers.append(state.top, fresh)
+                return layer.diff_id, layer.size
+            finally:
+                self.layers.discard(fresh)
+
+        return await to_thread.run_sync(append)
+
+
+def is_id(name: str, image: ImageRecord) -> bool:
+    return image.id.removeprefix("sha256:").startswith(name.removeprefix("sha256:"))
+
+
+def check_platform(image: ImageRecord, platform: Platform, name: str) -> None:
+    """Raises StepFault for an image of another machine's kind."""
+    theirs = str(image.document.get("architecture") or platform.architecture)
+    if theirs != platform.architecture:
+        raise StepFault(f"{name} is an image for {theirs}: this engine builds for {platform} alone")

@@ -1,0 +1,188 @@
+"""POST /build, /build/prune: the classic builder's API, and the extension of it that docs/build.md describes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.api.errors import InvalidArgument, NotImplementedByEngine
+from engine.daemon.build.build import Plan
+from engine.daemon.build.context import EXTENDED
+from engine.daemon.build.options import BuildOptions
+from engine.daemon.build.room import BuildRoom
+from engine.daemon.images.images import familiar_name
+from engine.daemon.images.show import moment
+from engine.daemon.server.request import Request
+from engine.daemon.server.router import Route
+from engine.daemon.server.unserved import BUILDKIT
+from engine.kit.clock import Clock
+from engine.oci.platform import Platform
+
+PRUNE_FILTERS = frozenset({"until", "id", "type", "unused-for"})
+SIGNED = re.compile(r"-?\d{1,18}", re.ASCII)
+
+
+def routes(builds: BuildRoom, clock: Clock) -> list[Route]:
+    async def build(request: Request) -> None:
+        options = options_of(request)
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        async with builds.workplace() as place:
+            context, text = await builds.receive(place, options, request.body(), extended=kind == EXTENDED)
+            plan = Plan.of(text, options)
+            async with request.stream("application/json") as send:
+                await builds.build(place, options, context, plan, send)
+
+    async def prune(request: Request) -> None:
+        filters = dict(request.filters(PRUNE_FILTERS))
+        now = clock.now()
+        spans = filters.pop("unused-for", []) or filters.get("until", [])
+        if spans:
+            filters["until"] = [str(now - moment(spans[0], now))]
+        keep = request.integer("keep-storage") or request.integer("reserved-space") or 0
+        await request.answer_json(await builds.prune(filters, all=request.flag("all"), keep_bytes=keep, now=now))
+
+    return [
+        Route("POST", "/build", build),
+        Route("POST", "/build/prune", prune, since=(1, 31)),
+    ]
+
+
+def options_of(request: Request) -> BuildOptions:
+    """Raises InvalidArgument, NotImplementedByEngine for what a build can't be asked for here."""
+    refuse(request)
+    caches = texts(request, "cachefrom")
+    return BuildOptions(
+        names=tuple(dict.fromkeys(familiar_name(name, None) for name in request.texts("t") if name)),
+        dockerfile=request.text("dockerfile") or "Dockerfile",
+        remote=request.text("remote"),
+        quiet=request.flag("q"),
+        no_cache=request.flag("nocache"),
+        pull=request.flag("pull"),
+        remove=request.flag("rm", True),
+        force_remove=request.flag("forcerm"),
+        cache_from=tuple(caches) if caches else None,
+        args=arguments_of(request),
+        labels=strings(document(request, "labels", dict), "labels"),
+        target=request.text("target"),
+        network=request.text("networkmode"),
+        extra_hosts=tuple(texts(request, "extrahosts")),
+        limits=limits_of(request),
+        security=tuple(texts(request, "securityopt")),
+        credentials=credentials_of(request),
+        platform=platform_of(request.text("platform")),
+    )
+
+
+def refuse(request: Request) -> None:
+    if request.text("version") == "2" or request.text("session"):
+        raise NotImplementedByEngine(BUILDKIT)
+    if request.flag("squash"):
+        raise InvalidArgument("squash is only supported with experimental mode: this engine has none, use stages")
+    if request.text("outputs") not in ("", "null", "[]"):
+        raise NotImplementedByEngine("outputs are BuildKit's: this engine's builder makes images")
+    if request.text("isolation") not in ("", "default"):
+        raise InvalidArgument(f"invalid isolation: {request.text('isolation')} (only Windows has others than default)")
+
+
+def platform_of(text: str) -> Platform:
+    """Native only."""
+    here = Platform.here()
+    if not text:
+        return here
+    try:
+        asked = Platform.parse(text) if "," not in text else None
+    except ValueError as error:
+        raise InvalidArgument(f"invalid platform: {error}") from None
+    same = asked is not None and (asked.os, asked.architecture) == (here.os, here.architecture)
+    if not same:
+        raise InvalidArgument(f"this engine builds for {here} alone: the platform {text} was asked for")
+    return here
+
+
+def arguments_of(request: Request) -> dict[str, str]:
+    """Those with a value: one without takes the client's environment, which it has sent or not."""
+    found = document(request, "buildargs", dict)
+    if not all(value is None or isinstance(value, str) for value in found.values()):
+        raise InvalidArgument("buildargs must be a JSON object of texts")
+    return {str(name): value for name, value in found.items() if value is not None}
+
+
+def limits_of(request: Request) -> dict[str, Any]:
+    names = {
+        "memory": "Memory",
+        "memswap": "MemorySwap",
+        "cpushares": "CpuShares",
+        "cpuperiod": "CpuPeriod",
+        "cpuquota": "CpuQuota",
+        "shmsize": "ShmSize",
+    }
+    found: dict[str, Any] = {}
+    for name, key in names.items():
+        text = request.text(name)
+        if text and not SIGNED.fullmatch(text):
+            raise InvalidArgument(f"invalid value for {name}: {json.dumps(text)} is not a whole number")
+        if text and int(text):
+            found[key] = int(text)
+    for name, key in {"cpusetcpus": "CpusetCpus", "cpusetmems": "CpusetMems", "cgroupparent": "CgroupParent"}.items():
+        if text := request.text(name):
+            found[key] = text
+    ulimits = document(request, "ulimits", list)
+    return {**found, **({"Ulimits": ulimits} if ulimits else {})}
+
+
+def document(request: Request, name: str, kind: type) -> Any:
+    text = request.text(name)
+    if not text:
+        return kind()
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = ...
+    if found is None:
+        return kind()
+    if not isinstance(found, kind):
+        raise InvalidArgument(f"{name} must be a JSON {'object' if kind is dict else 'list'}")
+    return found
+
+
+def texts(request: Request, name: str) -> list[str]:
+    """A list of texts: repeated, or one JSON list."""
+    found: list[str] = []
+    for text in request.texts(name):
+        if text.startswith("["):
+            more = json_list(name, text)
+            found += more
+        elif text and text != "null":
+            found.append(text)
+    return found
+
+
+def json_list(name: str, text: str) -> Sequence[str]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list) or not all(isinstance(word, str) for word in found):
+        raise InvalidArgument(f"{name} must be a JSON list of texts")
+    return found
+
+
+def strings(found: Mapping[str, Any], name: str) -> dict[str, str]:
+    if not all(isinstance(value, str) for value in found.values()):
+        raise InvalidArgument(f"{name} must be a JSON object of texts")
+    return dict(found)
+
+
+def credentials_of(request: Request) -> dict[str, Mapping[str, str]]:
+    """X-Registry-Config: a map of credentials by registry; one that can't be read is none, as Docker has it."""
+    text = request.headers.get("x-registry-config", "")
+    try:
+        found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)) or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {str(name): value for name, value in found.items() if isinstance(value, dict)}
