@@ -73,6 +73,7 @@ class Laying:
             self._file_at(kept or self.target_of(picked.name), Item("", picked.place, picked.status))
             return
         base = posixpath.join(self._manner.destination, below, picked.name if self._manner.parents else "")
+        self.make_folder(posixpath.dirname(base.rstrip("/")), owned=False)
         self.make_folder(base)
         for item in picked.items():
             if item.path:
@@ -134,15 +135,18 @@ class Laying:
         return os.fsencode((real if base == "/" else real[len(base) :]).strip("/"))
 
     # --- folders
-    def make_folder(self, path: str) -> int:
-        """A descriptor of the folder; what is missing on the way is made, 0755, of the owner that was asked for."""
+    def make_folder(self, path: str, *, owned: bool = True) -> int:
+        """A descriptor of the folder; what is missing on the way is made, 0755, of the owner that was asked for.
+
+        `owned` False: root's. (Docker gives the way to a folder to root, the way to a file to the file's owner.)
+        """
         parts = parts_of(os.fsencode(path))
         try:
             handle = self._root.folder(b"/".join(parts), make=True)
         except NotADirectoryError:
             raise StepFault(f"cannot copy to non-directory: {path}") from None
         for made in sorted(self._root.implied):
-            uid, gid = self._owner or (0, 0)
+            uid, gid = (owned and self._owner) or (0, 0)
             parent, name = self._root.split(made.split(b"/"))
             os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False)
         self._root.implied.clear()

@@ -95,12 +95,9 @@ class BuildRoom:
             try:
                 build = Build(self.rooms, options, plan, context, transcript, scratch=place.scratch, run=place.run)
                 state = await build.run()
-                if build.unused_arguments:
+                if build.unused_arguments and not options.quiet:
                     names = " ".join(build.unused_arguments)
-                    await transcript.say(
-                        plan.target.number,
-                        {"stream": f"[Warning] One or more build-args [{names}] were not consumed\n"},
-                    )
+                    await transcript.tell({"stream": f"[Warning] One or more build-args [{names}] were not consumed\n"})
                 await self._finish(options, state, transcript)
             except (EngineError, OSError) as error:
                 await transcript.tell(fault_line(error))

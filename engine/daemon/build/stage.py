@@ -86,7 +86,7 @@ class StageRun:
         words = Words(instruction.said, self._scope.environment(state.config), self._escape)
         match instruction:
             case Arg():
-                self._state = self._argument(instruction, state, words)
+                self._state = await self._argument(instruction, state, words)
             case Run():
                 self._state = await self._run(instruction, state, words)
             case Copy():
@@ -128,7 +128,7 @@ class StageRun:
         return after
 
     # --- the instructions
-    def _argument(self, instruction: Arg, state: State, words: Words) -> State:
+    async def _argument(self, instruction: Arg, state: State, words: Words) -> State:
         said = []
         for name, default in instruction.values:
             name = words.one(name)
@@ -142,8 +142,7 @@ class StageRun:
         created_by = f"{NOP} ARG {' '.join(said)}"
         # what an argument holds counts where it is used
         key = self._key(state, ["ARG", said])
-        found = None if self._options.no_cache else self._rooms.cache.find(key)
-        return found or self._done(state, key, created_by)
+        return await self._cached(key) or self._done(state, key, created_by)
 
     async def _configure(self, instruction: Any, state: State, words: Words) -> State:
         config, said = configured(instruction, state.config, words, cmd_was_set=self._cmd_was_set)

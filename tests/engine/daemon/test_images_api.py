@@ -229,8 +229,8 @@ def test_names_that_can_mean_nothing_are_refused(api: Api) -> None:
     assert api.call("GET", "/images/localhost:5000/x/y:2/json")[0] == 200
 
 
-def test_building_is_501_with_a_reason(api: Api) -> None:
-    for method, path in (("POST", "/build"), ("POST", "/session")):
+def test_buildkits_calls_are_501_with_a_reason(api: Api) -> None:
+    for method, path in (("POST", "/session"), ("POST", "/build/cancel")):
         status, answer = api.call(method, path)
         assert status == 501 and len(answer["message"]) > 20
     assert "DOCKER_BUILDKIT=0" in api.call("POST", "/grpc")[1]["message"]

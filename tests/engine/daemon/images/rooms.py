@@ -59,7 +59,7 @@ async def opened_room(root: Path, policy: Policy | None = None) -> AsyncIterator
         images = LocalImages(index, layers, blobs, snapshots, events, Users(), clock)
         registries = Registries(policy or Policy())
         pulls = Pulls(index, layers, blobs, store, events, clock, registries)
-        images.also_kept = pulls.kept
+        images.also_kept.append(pulls.kept)
         await images.collect()
         async with aclosing(registries), anyio.create_task_group() as tasks:
             tasks.start_soon(pulls.downloads.run)
