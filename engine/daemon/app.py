@@ -136,6 +136,7 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
             layers=layers,
             snapshots=snapshots,
             steps=containers.steps,
+            pulls=pulls,
             events=events,
             clock=clock,
         )

@@ -184,12 +184,13 @@ class Build:
         async def show(document: Mapping[str, Any]) -> None:
             await voice.show(document)
 
-        name = self._context.extension.images.get(name, name)
+        ours = self._context.extension.images.get(name)
+        name = ours or name
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._pulls.setdefault(name, anyio.Lock()))
             return await self._rooms.image(
                 name,
-                fresh=self._options.pull,
+                fresh=self._options.pull and ours is None,
                 credentials=self._options.credentials,
                 show=show,
                 platform=self._options.platform,

@@ -24,6 +24,7 @@ from engine.daemon.build.rooms import BuildRooms
 from engine.daemon.build.state import State
 from engine.daemon.build.transcript import Send, Transcript
 from engine.daemon.images.images import LocalImages
+from engine.daemon.images.pull import Pulls
 from engine.daemon.protocols import Events, Filters, Places, Steps
 from engine.daemon.snapshots.layers import Layers
 from engine.daemon.snapshots.snapshots import OverlaySnapshots
@@ -196,7 +197,7 @@ def open_builds(
     steps: Steps,
     events: Events,
     clock: Clock,
-    pull: Any = None,
+    pulls: Pulls,
 ) -> BuildRoom:
     """Take away what a killed daemon left of its builds, then the room."""
     folder, run = places.root / "builds", places.run / "builds"
@@ -204,4 +205,4 @@ def open_builds(
     for each in (folder, run):
         shutil.rmtree(each, ignore_errors=True)
         each.mkdir(parents=True, mode=0o700)
-    return BuildRoom(BuildRooms(images, layers, snapshots, steps, cache, events, clock, folder, run, pull))
+    return BuildRoom(BuildRooms(images, layers, snapshots, steps, cache, events, clock, folder, run, pulls))

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 from anyio import to_thread
 
-from engine.api.errors import NotFound
+from engine.credentials.config import Credentials, registry_of, server_key
 from engine.daemon.build.cache import BuildCache
 from engine.daemon.build.faults import StepFault
 from engine.daemon.build.state import State, of_image, of_scratch
 from engine.daemon.images.images import LocalImages
 from engine.daemon.images.moments import rfc3339
+from engine.daemon.images.pull import Pulls
 from engine.daemon.protocols import Events, ImageRecord, Steps
 from engine.daemon.snapshots.layers import Layers
 from engine.daemon.snapshots.snapshots import OverlaySnapshots
 from engine.kit.clock import Clock
 from engine.oci.platform import Platform
 
-# (reference, credentials by registry, what is told of the progress) → when the image is here
-Pull = Callable[[str, Mapping[str, Mapping[str, str]], Callable[[Mapping[str, Any]], Awaitable[None]]], Awaitable[None]]
+MOST_LINES = 10_000
 Show = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class BuildRooms:
-    """`folder` is on the disk, `run` in memory; both are emptied at the daemon's start. `pull` None: nobody can."""
+    """`folder` is on the disk, `run` in memory; both are emptied at the daemon's start."""
 
     images: LocalImages
     layers: Layers
@@ -42,7 +42,7 @@ class BuildRooms:
     clock: Clock
     folder: Path
     run: Path
-    pull: Pull | None = None
+    pulls: Pulls
 
     def moment(self, epoch: int | None) -> str:
         """Now, as an image's JSON has it; SOURCE_DATE_EPOCH where the build has it."""
@@ -53,15 +53,30 @@ class BuildRooms:
     ) -> ImageRecord:
         """The image that a FROM or --from names: pulled where it is not here, or a fresh one is asked for."""
         found = self.images.find(name)
-        if self.pull is not None and (found is None or (fresh and not is_id(name, found))):
-            await self.pull(name, credentials, show)
-            found = self.images.get(name)
-        if found is None:
-            raise NotFound(
-                f"No such image: {name}: this engine does not pull from registries yet: load or build it first"
-            )
+        if found is None or (fresh and not is_id(name, found)):
+            found = await self._pulled(name, credentials, show)
         check_platform(found, platform, name)
         return found
+
+    async def _pulled(self, name: str, credentials: Mapping[str, Mapping[str, str]], show: Show) -> ImageRecord:
+        host = registry_of(name)
+        known = credentials.get(host) or credentials.get(server_key(host))
+        send, receive = anyio.create_memory_object_stream[Mapping[str, Any]](MOST_LINES)
+
+        def told(line: Mapping[str, Any]) -> None:
+            with suppress(anyio.WouldBlock):  # a line of progress more or less
+                send.send_nowait(line)
+
+        async def speak() -> None:
+            async for line in receive:
+                await show(line)
+
+        found: list[ImageRecord] = []
+        async with receive, anyio.create_task_group() as tasks:
+            tasks.start_soon(speak)
+            async with send:
+                found.append(await self.pulls.pull(name, credentials=cast(Credentials | None, known), told=told))
+        return found[0]
 
     def begin(self, image: ImageRecord | None) -> State:
         """A stage's first state; `image` None is scratch."""

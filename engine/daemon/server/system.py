@@ -156,6 +156,8 @@ def version_of(facts: Facts) -> dict[str, Any]:
     # the docker CLI looks for a component "Engine"; our own client for "Rorqual"
     parts: list[dict[str, Any]] = [{"Name": "Engine", "Version": facts.version, "Details": details}]
     parts.append({"Name": "Rorqual", "Version": facts.version, "Details": {"GitCommit": ""}})
+    # build requests with secrets, agents and named contexts: docs/build.md, "The request's extension"
+    parts.append({"Name": "rorqual-build", "Version": "1", "Details": {}})
     return {
         "Platform": {"Name": "Rorqual"},
         "Components": parts,

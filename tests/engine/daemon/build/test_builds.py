@@ -47,7 +47,7 @@ class Builds:
         """The lines of an answer that is 200."""
         status, lines = self.call(tar_of({"Dockerfile": text, **(files or {})}), **query)
         assert status == 200, lines
-        return lines
+        return list(lines)
 
     def call(self, body: bytes, kind: str = "application/x-tar", **query: Any) -> tuple[int, Any]:
         words = urlencode({k: json.dumps(v) if isinstance(v, dict | list) else v for k, v in query.items()})
@@ -143,7 +143,7 @@ def test_buildkits_requests_are_refused_with_the_way_out(builds: Builds) -> None
 
 
 def test_faults_within_the_stream_say_what_to_do(builds: Builds) -> None:
-    assert "No such image: nowhere/none" in builds.fault("FROM nowhere/none\n")["message"]
+    assert "connection refused" in builds.fault("FROM 127.0.0.1:1/none\n")["message"]
     message = builds.fault(FROM + "COPY gone /x\n")["message"]
     assert message.startswith("COPY failed: file not found in build context or excluded by .dockerignore: stat gone")
     assert "no source files were specified" in builds.fault(FROM + "COPY *.x /x/\n")["message"]

@@ -12,7 +12,7 @@ from tests.engines import RunningEngine
 pytestmark = pytest.mark.root
 
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.classic])
+@pytest.mark.parametrize("name", list(CASES))
 def test_an_image_is_what_dockerds_builder_makes(
     name: str, docker_engine: RunningEngine, rorqual_engine: RunningEngine, tmp_path: Path
 ) -> None:
