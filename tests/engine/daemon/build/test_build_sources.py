@@ -1,0 +1,113 @@
+"""What builds fetch: by HTTP, from git; whole contexts, too."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.dockerfiles import docker, packed
+from tests.engine.daemon.build.building import FROM, Builds, tar_of
+from tests.engines import RunningEngine
+
+pytestmark = pytest.mark.root
+
+
+@contextmanager
+def served(engine: RunningEngine, folder: Path) -> Iterator[str]:
+    """An HTTP server in the engine's network namespace."""
+    script = (
+        "import http.server, functools, sys\n"
+        "h = functools.partial(http.server.SimpleHTTPRequestHandler, directory=sys.argv[1])\n"
+        "s = http.server.ThreadingHTTPServer(('127.0.0.1', 0), h)\n"
+        "print(s.server_port, flush=True)\ns.serve_forever()\n"
+    )
+    command = ["nsenter", f"--net=/proc/{engine.pid}/ns/net", "python3", "-c", script, str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    try:
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_add_downloads_checks_and_unpacks(builds: Builds, tmp_path: Path) -> None:
+    (tmp_path / "f.txt").write_text("down")
+    (tmp_path / "a.tgz").write_bytes(packed(in_it="1"))
+    os.utime(tmp_path / "f.txt", (1_000_000_000, 1_000_000_000))
+    right = "sha256:" + "d6ac022931a66a2bcc244db91818ebec76ce5e18c83c9e1c5f4a3ff1d4d4a4a7"
+    with served(builds.engine, tmp_path) as url:
+        text = (
+            FROM + f"ADD {url}/f.txt /d/\nADD {url}/f.txt /named\nADD {url}/a.tgz /t/\nADD --unpack {url}/a.tgz /u/\n"
+        )
+        builds.said(text, t="added")
+        message = builds.fault(FROM + f"ADD --checksum={right} {url}/f.txt /x\n")["message"]
+        assert "digest mismatch" in message
+        assert "status 404" in builds.fault(FROM + f"ADD {url}/none /x\n")["message"]
+        assert "Using cache" in builds.said(text)
+        (tmp_path / "f.txt").write_text("other")
+        assert builds.said(text).count("Using cache") == 0
+    shown = docker(builds.engine.socket, "run", "--rm", "added", "stat", "-c", "%n %a %Y", "/d/f.txt", "/named").stdout
+    assert shown.decode().splitlines() == ["/d/f.txt 600 1000000000", "/named 600 1000000000"]
+    found = docker(builds.engine.socket, "run", "--rm", "added", "ls", "/t", "/u").stdout.decode().split()
+    assert found == ["/t:", "a.tgz", "/u:", "in_it"]
+
+
+def git(folder: Path, *words: str) -> None:
+    subprocess.run(
+        ["git", "-c", "user.name=t", "-c", "user.email=t@t", *words], cwd=folder, check=True, capture_output=True
+    )
+
+
+def test_contexts_and_sources_come_from_git(builds: Builds, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "Dockerfile").write_text(FROM + "COPY f /f\n")
+    (tmp_path / "sub" / "f").write_text("from git")
+    git(tmp_path, "init", "-q", "-b", "main")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "x")
+    git(tmp_path, "update-server-info")
+    bare = tmp_path / "r.git"
+    git(tmp_path, "clone", "-q", "--bare", ".", str(bare))
+    git(bare, "update-server-info")
+    port = 9600 + os.getpid() % 300
+    command = ["git", "daemon", "--export-all", f"--base-path={tmp_path}", "--listen=127.0.0.1", f"--port={port}"]
+    inside = ["nsenter", f"--net=/proc/{builds.engine.pid}/ns/net", *command]
+    daemon = subprocess.Popen(inside, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        url = f"git://127.0.0.1:{port}/r.git"
+        wait_for_port(builds.engine, port)
+        status, lines = builds.call(b"", t="from-git", remote=f"{url}#main:sub")
+        assert status == 200 and "aux" in str(lines), lines
+        assert builds.file("from-git", "/f") == "from git"
+        builds.said(FROM + f"ADD {url}#main /r\nADD --keep-git-dir=true {url} /k\n", t="git-added")
+        shown = docker(builds.engine.socket, "run", "--rm", "git-added", "ls", "-A", "/r", "/k").stdout.decode().split()
+        assert shown == ["/k:", ".git", "sub", "/r:", "sub"]
+        assert "git fetch failed" in builds.fault(FROM + f"ADD {url}#nobranch /r\n")["message"]
+    finally:
+        os.killpg(daemon.pid, signal.SIGKILL)
+        daemon.wait()
+
+
+def wait_for_port(engine: RunningEngine, port: int) -> None:
+    probe = (
+        "import socket, time, sys\nfor _ in range(200):\n"
+        "  try: socket.create_connection(('127.0.0.1', int(sys.argv[1]))); break\n"
+        "  except OSError: time.sleep(0.05)\n"
+    )
+    engine.inside(["python3", "-c", probe, str(port)])
+
+
+def test_a_remote_context_may_be_a_tar_or_a_dockerfile(builds: Builds, tmp_path: Path) -> None:
+    (tmp_path / "c.tar").write_bytes(tar_of({"Dockerfile": FROM + "COPY f /f\n", "f": "remote"}))
+    (tmp_path / "plain.txt").write_text(FROM + "RUN echo plain > /f\n")
+    with served(builds.engine, tmp_path) as url:
+        builds.call(b"", t="remote-tar", remote=f"{url}/c.tar")
+        builds.call(b"", t="remote-text", remote=f"{url}/plain.txt")
+    assert builds.file("remote-tar", "/f") + builds.file("remote-text", "/f") == "remoteplain\n"
