@@ -187,7 +187,10 @@ def volume_hash(project: Project, name: str) -> str:
 
 def dumped(model: Model) -> dict[str, Any]:
     """A model as the values that it was made of: what was never set is not there."""
-    values = model.model_dump(by_alias=True, exclude_unset=True)
+    # late: models are pydantic's, and `config` does without
+    from specs.models.construct import taken_apart
+
+    values = taken_apart(model)
     return {name: item for name, item in values.items() if item is not None or name in NULLS}
 
 

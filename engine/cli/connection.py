@@ -53,7 +53,7 @@ def target_of(options: EngineOptions) -> Target:
 
 
 def parallel_limit(options: EngineOptions) -> int:
-    """How many effects at a time: --parallel, COMPOSE_PARALLEL_LIMIT, else twice the processors, four at the least.
+    """How many effects at a time: --parallel, COMPOSE_PARALLEL_LIMIT, else four a processor, eight at the least.
 
     -1 is no limit, as in Compose.
     """
@@ -64,4 +64,5 @@ def parallel_limit(options: EngineOptions) -> int:
         raise InvalidArgument(f'COMPOSE_PARALLEL_LIMIT must be a number, not "{text}"') from None
     if asked < 0:
         return 1_000_000
-    return asked or max(4, 2 * (os.cpu_count() or 1))
+    # they wait for the engine rather than for us
+    return asked or max(8, 4 * (os.cpu_count() or 1))

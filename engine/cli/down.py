@@ -43,6 +43,8 @@ def down(
     async def run() -> int:
         async with connected(engine, announce=True) as client:
             work, observed = await found(client, loaded, name or "", project, engine)
+            if rmi:
+                observed = await work.observe()
             known = {*work.project.services, *work.project.disabled_services, *(c.service for c in observed.containers)}
             if unknown := [key for key in services or () if key not in known]:
                 typer.echo(f"rorqual: no such service: {', '.join(unknown)}", err=True)

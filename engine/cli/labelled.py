@@ -7,7 +7,7 @@ from engine.cli.options import EngineOptions, ProjectOptions
 from engine.client.session import Engine
 from engine.plan.lower.naming import DEPENDS_ON
 from engine.plan.observed import Observed
-from engine.reconcile.observe import observe
+from engine.reconcile.observe import observe_outline
 from specs.load import Loaded
 from specs.models import Dependency, Project, Service
 
@@ -40,13 +40,13 @@ async def found(
     if loaded is None:
         return await labelled_convergence(client, name, options, engine)
     work = convergence(client, loaded, options, engine)
-    return work, await work.observe()
+    return work, await observe_outline(client.reader, work.project.name)
 
 
 async def labelled_convergence(
     client: Engine, name: str, options: ProjectOptions, engine: EngineOptions
 ) -> tuple[Convergence, Observed]:
     """The convergence of the project called `name`, and what stands of it."""
-    observed = await observe(client.reader, name)
+    observed = await observe_outline(client.reader, name)
     separator = "_" if options.compatibility else "-"
     return Convergence(client, labelled_project(name, observed), separator, engine_options=engine), observed

@@ -10,10 +10,9 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.dockerfile.parse import Dockerfile, parse
-from engine.dockerfile.stages import images_taken
-
 if TYPE_CHECKING:
+    from engine.dockerfile.parse import Dockerfile
+
     # for annotations: `validate` looks into Dockerfiles without making models, which takes 0.2 s
     from specs.models import Build, Project
 
@@ -33,7 +32,7 @@ class Found:
 def read_dockerfile(context: str, dockerfile: str | None, inline: str | None) -> Found | None:
     """None for one that isn't on this machine. The arguments are those of a `build` object, its context absolute."""
     if inline is not None:
-        return Found("dockerfile_inline", parse(inline), inline=True)
+        return Found("dockerfile_inline", parsed(inline), inline=True)
     path = os.path.join(context, dockerfile or "Dockerfile")
     if not os.path.isabs(path):
         return None
@@ -44,7 +43,14 @@ def read_dockerfile(context: str, dockerfile: str | None, inline: str | None) ->
         return None
     if len(content) > LARGEST:
         return None
-    return Found(path, parse(content.decode("utf-8", "replace")))
+    return Found(path, parsed(content.decode("utf-8", "replace")))
+
+
+def parsed(text: str) -> Dockerfile:
+    # late: the parser takes 40 ms to load, and most projects have no Dockerfile to look into
+    from engine.dockerfile.parse import parse
+
+    return parse(text)
 
 
 def images_below(project: Project, build: Build) -> tuple[str, ...]:
@@ -55,6 +61,9 @@ def images_below(project: Project, build: Build) -> tuple[str, ...]:
     found = read_dockerfile(context, build.dockerfile, build.dockerfile_inline)
     if found is None:
         return ()
+    # late: see above
+    from engine.dockerfile.stages import images_taken
+
     contexts = build.additional_contexts or {}
     args = {name: value for name, value in (build.args or {}).items() if value is not None}
     taken = images_taken(found.parsed, args=args, target=build.target or "")

@@ -31,6 +31,7 @@ from specs.models import Project
 
 if TYPE_CHECKING:
     from engine.builders.build import BuildOptions
+    from engine.reconcile.effects import Say
     from engine.reconcile.turn import Turn
 
 
@@ -128,18 +129,22 @@ class Convergence:
         `warn` hears what the engine could not honour of a container; `quiet` are words of steps whose own output is
         not shown. Never raises for a step's failure.
         """
-        # late: a plan that is empty needs none of these, and they take a fifth of a second
-        from engine.builders.build import BuildOptions
+        # late: a plan that is empty needs none of these
         from engine.reconcile.apply import apply
         from engine.reconcile.effects import Effects
-        from engine.reconcile.images import image_maker
+
+        async def make_image(action: BuildImage, say: Say) -> None:
+            # late: only a plan that builds needs the builders
+            from engine.builders.build import BuildOptions
+            from engine.reconcile.images import image_maker
+
+            maker = image_maker(self.engine, self.project, options=build or BuildOptions(), separator=self.separator)
+            await maker(action, say)
 
         effects = Effects(
             self.engine,
             seal=self.sealer.seal,
-            make_image=image_maker(
-                self.engine, self.project, options=build or BuildOptions(), separator=self.separator
-            ),
+            make_image=make_image,
             say=lambda step, *line: None if step.word in quiet else progress.line(step, *line),
             hash_shared=lambda key, ids: shared_hash(self.project, key, ids),
             warn=lambda address, text: warn(address, self.hide(text)),

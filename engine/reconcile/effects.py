@@ -54,6 +54,8 @@ class Effects:
         self.say = say
         self.warn = warn
         self.hash_shared = hash_shared
+        # What each reference is on the engine: asked once, until a step of this run makes it another.
+        self.image_ids: dict[str, str] = {}
 
     async def __call__(self, step: Step) -> None:
         """Raises EngineError (StepFailed with evidence) when the effect can't be had."""
@@ -108,6 +110,7 @@ class Effects:
         def say(text: str, current: int | None = None, total: int | None = None) -> None:
             self.say(step, text, current, total)
 
+        self.image_ids.clear()
         match action:
             case steps.PullImage():
                 async with images.pull(action.reference, platform=action.platform or None) as lines:
@@ -199,11 +202,16 @@ class Effects:
         return id
 
     async def create_body(self, desired: DesiredContainer) -> dict[str, Any]:
-        image = await self.engine.images.inspect(desired.image)
+        image = await self.image_id(desired.image)
         labels = with_applied(desired, applied_fields(desired, self.seal))
         if desired.shares:
             labels[CONFIG_HASH] = self.hash_shared(desired.address.name, await self.shared_ids(desired))
-        return {**desired.body, "Labels": {**desired.body.get("Labels", {}), **labels, IMAGE: image["Id"]}}
+        return {**desired.body, "Labels": {**desired.body.get("Labels", {}), **labels, IMAGE: image}}
+
+    async def image_id(self, reference: str) -> str:
+        if reference not in self.image_ids:
+            self.image_ids[reference] = (await self.engine.images.inspect(reference))["Id"]
+        return self.image_ids[reference]
 
     async def shared_ids(self, desired: DesiredContainer) -> dict[str, str]:
         """The id of the first container of each service that this one shares with."""

@@ -10,7 +10,7 @@ import anyio
 from engine.api.errors import NotFound
 from engine.client.session import EngineReader
 from engine.plan.lower.naming import NUMBER, ONEOFF, PROJECT, SERVICE, Naming
-from engine.plan.observed import EngineIdentity, LiveContainer, Observed
+from engine.plan.observed import Ending, EngineIdentity, LiveContainer, Observed
 from engine.reconcile.endings import read_endings
 from specs.models import Project
 
@@ -31,18 +31,21 @@ async def observe(engine: EngineReader, name: str, project: Project | None = Non
         tasks.start_soon(reader.read_images, references(project, separator) if project else ())
         tasks.start_soon(engine.capabilities)
     await reader.read_images({c.inspect.get("Image") or "" for c in reader.containers} - reader.images.keys())
-    endings = await read_endings(engine, reader.containers) if project else {}
-    capabilities = await engine.capabilities()
-    major, minor = engine.api_version
-    return Observed(
-        EngineIdentity(capabilities.engine_id, engine.target.address, f"{major}.{minor}"),
-        capabilities,
-        tuple(sorted(reader.containers, key=lambda c: (c.service, c.number, c.name))),
-        reader.networks,
-        reader.volumes,
-        reader.images,
-        endings,
-    )
+    reader.endings = await read_endings(engine, reader.containers) if project else {}
+    return await reader.observed()
+
+
+async def observe_outline(engine: EngineReader, name: str) -> Observed:
+    """What stands, as the engine's lists tell it: enough to stop, start and remove. Of a container's inspect there are
+    the labels and the status; images are not looked at.
+    """
+    reader = Reader(engine)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(reader.list_containers, name)
+        tasks.start_soon(reader.read_networks, name, set())
+        tasks.start_soon(reader.read_volumes, name, set())
+        tasks.start_soon(engine.capabilities)
+    return await reader.observed()
 
 
 def wanted_names(project: Project | None, noun: str) -> set[str]:
@@ -67,6 +70,31 @@ class Reader:
         self.networks: dict[str, Mapping[str, Any]] = {}
         self.volumes: dict[str, Mapping[str, Any]] = {}
         self.images: dict[str, Mapping[str, Any] | None] = {}
+        self.endings: dict[str, Ending] = {}
+
+    async def observed(self) -> Observed:
+        capabilities = await self.engine.capabilities()
+        major, minor = self.engine.api_version
+        return Observed(
+            EngineIdentity(capabilities.engine_id, self.engine.target.address, f"{major}.{minor}"),
+            capabilities,
+            tuple(sorted(self.containers, key=lambda c: (c.service, c.number, c.name))),
+            self.networks,
+            self.volumes,
+            self.images,
+            self.endings,
+        )
+
+    async def list_containers(self, name: str) -> None:
+        for summary in await self.engine.containers.list(all=True, filters={"label": [f"{PROJECT}={name}"]}):
+            names, labels = summary.get("Names") or [""], summary.get("Labels") or {}
+            outline = {
+                "Id": summary["Id"],
+                "Name": names[0],
+                "Config": {"Labels": labels},
+                "State": {"Status": summary.get("State", "")},
+            }
+            self.containers.append(live_container(outline))
 
     async def read_containers(self, name: str) -> None:
         found = await self.engine.containers.list(all=True, filters={"label": [f"{PROJECT}={name}"]})

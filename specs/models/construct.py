@@ -23,6 +23,30 @@ def construct(cls: type[M], values: dict[str, Any]) -> M:
     )
 
 
+def taken_apart(model: Model) -> dict[str, Any]:
+    """The values that it was made of, by their aliases.
+
+    What `model_dump(by_alias=True, exclude_unset=True)` gives, without the serializers that it would build first.
+    """
+    given = model.model_fields_set
+    return {alias: plain(getattr(model, name)) for name, alias in aliases_of(type(model)) if name in given}
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, Model):
+        return taken_apart(value)
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value
+
+
+@cache
+def aliases_of(cls: type[Model]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, field.alias or name) for name, field in cls.model_fields.items())
+
+
 @cache
 def makers_of(cls: type[Model]) -> dict[str, Make]:
     """For each key that holds models, what makes its value."""

@@ -17,6 +17,7 @@ import pytest
 
 from specs.load import load
 from specs.models import Project
+from specs.models.construct import taken_apart
 from tests.specs.cases import Case, corpus
 from tests.specs.cases.conformance import conformance, mutations
 from tests.specs.oracle import BASE_ENVIRONMENT, Rates, Verdict, ask_oracle, canonical, compare, difference, folder_of
@@ -95,4 +96,5 @@ def test_every_accepted_project_becomes_models() -> None:
         if not loaded.report.failed:
             assert loaded.project is not None, case.id
             dumped = loaded.project.model_dump(by_alias=True, exclude_unset=True)
+            assert taken_apart(loaded.project) == dumped
             assert Project.model_validate(dumped) == loaded.project, case.id
