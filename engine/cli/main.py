@@ -97,7 +97,9 @@ COMMANDS: dict[str, Command] = {
     "export": Command(ENTER, "Write a container's file system as a tar."),
     "completion": Command(ENGINE, "Print a completion script for bash, zsh or fish."),
     "complete-line": Command(ENGINE, "What the completion scripts call.", module="completion", hidden=True),
-    "registry": Command(OBJECTS, "Registries: serve one."),
+    "image": Command(OBJECTS, "Images of the engine, and of registries."),
+    "manifest": Command(OBJECTS, "What a registry holds under a name."),
+    "registry": Command(OBJECTS, "Registries: serve one, log in, look around."),
     "daemon": Command(ENGINE, "Run the embedded engine, or stop it."),
     "version": Command(ENGINE, "Show the version of Rorqual."),
 }

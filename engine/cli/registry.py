@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import anyio
 import typer
 
 from engine.api.errors import Conflict, InvalidArgument, SystemFailure
+from engine.cli.connection import connected
+from engine.cli.options import EngineOptions, with_options
+from engine.cli.remote_names import Insecure, asking, repository_of
+from engine.credentials.config import ConfigFile, Credentials, CredentialsFault
 
 if TYPE_CHECKING:
     from engine.registry.server.protocols import BlobStore, Records
 
-registry = typer.Typer(no_args_is_help=True, help="Registries: serve one.")
+registry = typer.Typer(no_args_is_help=True, help="Registries: serve one, log in, look around.")
 
+# Docker Hub, in the words of `docker login`.
+HUB = "https://index.docker.io/v1/"
 DEFAULT_LISTEN, DEFAULT_ROOT = "127.0.0.1:5000", Path("/var/lib/rorqual/registry")
 BASIC, BEARER = "basic", "bearer"
 
@@ -47,9 +56,7 @@ def serve(
         raise InvalidArgument("--tls-cert and --tls-key belong together: name both or neither")
     if htpasswd is None and (anonymous_pull or auth == BEARER):
         raise InvalidArgument("--auth bearer and --anonymous-pull say something only about the users of --htpasswd")
-    # late: an event loop, SQLite and the server
-    import anyio
-
+    # late: SQLite and the server
     from engine.http.listen import bind_tcp
     from engine.http.tls import server_context
     from engine.kit.lock import Owned, sole_owner_of
@@ -105,3 +112,86 @@ def stores(root: Path) -> Iterator[tuple[BlobStore, Records]]:
     finally:
         records.checkpoint()
         records.close()
+
+
+Server = Annotated[str, typer.Argument(metavar="[SERVER]", help="HOST[:PORT]; default: Docker Hub")]
+
+
+@registry.command("login")
+@with_options(EngineOptions)
+def login(
+    engine: EngineOptions,
+    server: Server = "",
+    username: Annotated[str, typer.Option("--username", "-u", help="The user")] = "",
+    password: Annotated[str, typer.Option("--password", "-p", help="The password; others can see it in `ps`")] = "",
+    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin")] = False,
+) -> None:
+    """Try a user at a registry, and remember it for Docker too. Example: rorqual registry login -u me host:5000"""
+    if password and password_stdin:
+        raise InvalidArgument("--password and --password-stdin each name a password; leave one out")
+    if password_stdin:
+        password = sys.stdin.read().rstrip("\r\n")
+    if not username and sys.stdin.isatty() and not password_stdin:
+        username = typer.prompt("Username")
+    if not password and sys.stdin.isatty() and not password_stdin:
+        password = typer.prompt("Password", hide_input=True)
+    if not username or not password:
+        raise InvalidArgument("a user and a password are needed: -u USER --password-stdin, or a terminal to ask on")
+
+    async def run() -> str:
+        auth = Credentials(username=username, password=password, serveraddress=server or HUB)
+        async with connected(engine) as client:
+            answer = await client.system.auth(auth)
+        if answer.get("IdentityToken"):
+            auth = Credentials(username=username, identitytoken=answer["IdentityToken"])
+        file = await config().remember(server or "docker.io", auth)
+        file.write()
+        return answer["Status"]
+
+    anyio.run(told_of_credentials, run)
+
+
+@registry.command("logout")
+def logout(server: Server = "") -> None:
+    """Forget a registry's user. Example: rorqual registry logout host:5000"""
+
+    async def run() -> str:
+        file, known = await config().forget(server or "docker.io")
+        if not known:
+            return f"Not logged in to {server or 'Docker Hub'}"
+        file.write()
+        return f"Removing login credentials for {server or HUB}"
+
+    anyio.run(told_of_credentials, run)
+
+
+@registry.command("ls")
+def list_(
+    name: Annotated[str, typer.Argument(metavar="HOST[:PORT][/REPOSITORY]", help="A registry, or a repository in it")],
+    insecure: Insecure = False,
+) -> None:
+    """List a registry's repositories, or a repository's tags. Example: rorqual registry ls localhost:5000"""
+    host, slash, path = name.partition("/")
+
+    async def run() -> list[str]:
+        async with asking(host, insecure) as (registries, auth):
+            if slash and path:
+                return await registries.remote(repository_of(name), auth).tags()
+            return await registries.catalog(registries.session(host, auth))
+
+    for found in anyio.run(run):
+        print(found)
+
+
+def config() -> ConfigFile:
+    try:
+        return ConfigFile.read(os.environ)
+    except CredentialsFault as error:
+        raise InvalidArgument(str(error)) from error
+
+
+async def told_of_credentials(work: Callable[[], Awaitable[str]]) -> None:
+    try:
+        print(await work())
+    except CredentialsFault as error:
+        raise InvalidArgument(str(error)) from error

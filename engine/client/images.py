@@ -103,10 +103,13 @@ class ImageReader:
 class ImageWriter(ImageReader):
     @asynccontextmanager
     async def pull(
-        self, image: str, *, platform: str | None = None, auth: Credentials | None = None
+        self, image: str, *, platform: str | None = None, auth: Credentials | None = None, all_tags: bool = False
     ) -> AsyncIterator[JsonLines[Progress]]:
-        """No tag or digest means `latest`. The lines must be read to their end: reading finds the failure."""
-        name, tag = split_tag(image)
+        """No tag or digest means `latest`, or with `all_tags` every one.
+
+        The lines must be read to their end: reading finds the failure.
+        """
+        name, tag = (image, "") if all_tags else split_tag(image)
         query = {"fromImage": name, "tag": tag, "platform": platform}
         async with self._progress("/images/create", query, headers=await self._auth(image, auth)) as lines:
             yield lines

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
-from engine.credentials.helpers import ask_helper, list_helper
+from engine.credentials.helpers import ask_helper, call_helper, list_helper
 from engine.kit.files import atomic_write
 
 # Docker Hub's key in every config.json; its registry's host is another one.
@@ -107,6 +107,43 @@ class ConfigFile:
             if name == key or bare(name) == bare(key):
                 return decoded(entry, key)
         return None
+
+    async def remember(self, host: str, auth: Credentials) -> ConfigFile:
+        """The file with the credentials of a registry: in its helper where one is named, else in the file itself.
+
+        `write` makes it so. Raises CredentialsFault when the helper fails.
+        """
+        key = server_key(host)
+        if (helper := self._helper(host)) is not None:
+            user = "<token>" if auth.get("identitytoken") else auth.get("username", "")
+            secret = auth.get("identitytoken") or auth.get("password", "")
+            told = json.dumps({"ServerURL": key, "Username": user, "Secret": secret})
+            await self._tell(helper, "store", told)
+            return self._with_auth(key, {})
+        said = f"{auth.get('username', '')}:{auth.get('password', '')}"
+        entry: dict[str, str] = {"auth": base64.b64encode(said.encode()).decode()}
+        if token := auth.get("identitytoken"):
+            entry["identitytoken"] = token
+        return self._with_auth(key, entry)
+
+    async def forget(self, host: str) -> tuple[ConfigFile, bool]:
+        """The file without a registry's credentials, and whether it had any."""
+        key = server_key(host)
+        mine = [name for name in self._auths() if name == key or bare(name) == bare(key)]
+        helper = self._helper(host)
+        if helper is not None and mine:
+            await self._tell(helper, "erase", key)
+        left = {name: entry for name, entry in self._auths().items() if name not in mine}
+        return ConfigFile(self.path, {**self.content, "auths": left}), bool(mine)
+
+    async def _tell(self, helper: str, verb: str, text: str) -> None:
+        try:
+            await call_helper(helper, verb, text)
+        except (OSError, ValueError) as error:
+            raise CredentialsFault(f"docker-credential-{helper}, named in {self.path}, failed: {error}") from error
+
+    def _with_auth(self, key: str, entry: Mapping[str, str]) -> ConfigFile:
+        return ConfigFile(self.path, {**self.content, "auths": {**self._auths(), key: dict(entry)}})
 
     async def all_auths(self) -> dict[str, Credentials]:
         """Everything known, by registry: what a build hands to the engine, which doesn't say what it will pull.

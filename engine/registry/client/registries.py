@@ -14,7 +14,7 @@ from engine.credentials.config import Credentials
 from engine.oci.reference import Reference
 from engine.registry.client.faults import Refused, Unreachable
 from engine.registry.client.policy import HUB, HUB_REGISTRY, HUB_SEARCH, Policy
-from engine.registry.client.remote import LARGEST_MANIFEST, Remote, as_object, whole
+from engine.registry.client.remote import LARGEST_MANIFEST, Remote, as_object, pages, whole
 from engine.registry.client.session import Session
 from engine.registry.client.web import Web
 
@@ -89,7 +89,7 @@ class Registries:
         return [{"name": name, "description": "", "star_count": 0} for name in names[:limit]]
 
     async def catalog(self, session: Session) -> list[str]:
-        return await Remote(session, "").pages("/v2/_catalog", "repositories")
+        return await pages(session, "/v2/_catalog", "repositories", scope=CATALOG_SCOPE)
 
     async def aclose(self) -> None:
         await self._web.aclose()

@@ -209,17 +209,7 @@ class Remote:
 
     # --- listings
     async def tags(self) -> list[str]:
-        return await self.pages(f"/v2/{self.path}/tags/list", "tags")
-
-    async def pages(self, path: str, key: str) -> list[str]:
-        found: list[str] = []
-        while path:
-            async with self.session.ask("GET", path, scope=self._pull) as response:
-                content = await whole(response, LARGEST_MANIFEST, "the list")
-            found += [str(name) for name in as_object(content, "the list").get(key) or ()]
-            following = LINK.search(response.headers.get("link", ""))
-            path = following[1] if following else ""
-        return found
+        return await pages(self.session, f"/v2/{self.path}/tags/list", "tags", scope=self._pull)
 
     async def referrers(self, digest: Digest, artifact_type: str = "") -> list[Mapping[str, Any]]:
         """Descriptors of what is about the digest, by the API or by the tag that older registries are kept by."""
@@ -245,6 +235,18 @@ class Remote:
             if refusal.status == 404:
                 return []
             raise
+
+
+async def pages(session: Session, path: str, key: str, *, scope: str) -> list[str]:
+    """The names in a list that comes in pages."""
+    found: list[str] = []
+    while path:
+        async with session.ask("GET", path, scope=scope) as response:
+            content = await whole(response, LARGEST_MANIFEST, "the list")
+        found += [str(name) for name in as_object(content, "the list").get(key) or ()]
+        following = LINK.search(response.headers.get("link", ""))
+        path = following[1] if following else ""
+    return found
 
 
 async def received(response: Response) -> bytes:
