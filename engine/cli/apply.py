@@ -12,7 +12,9 @@ from engine.cli.connection import connected
 from engine.cli.converge import Convergence
 from engine.cli.exitcodes import DONE, ERROR, STALE
 from engine.cli.options import EngineOptions, LockOptions, with_options
+from engine.cli.past import ledger_folder
 from engine.cli.turns import KEEP, Keep, writing
+from engine.ledger.vault import Vault
 from engine.reconcile.saved import read_plan
 
 
@@ -24,7 +26,7 @@ def apply(
     keep: Keep = KEEP,
 ) -> None:
     """Apply a saved plan, or refuse it with exit code 4 when it is stale. Example: rorqual apply shop.plan"""
-    saved = read_plan(plan)
+    saved = read_plan(plan, Vault(ledger_folder()))
 
     async def run() -> int:
         async with connected(engine, announce=True) as client:

@@ -15,9 +15,11 @@ from engine.cli.converge import honouring
 from engine.cli.exitcodes import PENDING
 from engine.cli.lifecycle import Services
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
+from engine.cli.past import ledger_folder
 from engine.cli.project import load_project
 from engine.cli.render.colour import wants_colour
 from engine.cli.up import Scale, scales
+from engine.ledger.vault import Vault
 from engine.plan.options import PlanOptions
 from engine.plan.render.document import plan_document
 from engine.plan.render.markdown import render_markdown
@@ -76,7 +78,8 @@ def plan(
             work = await honouring(client, loaded, project, engine)
             found = work.plan(options, await work.observe())
             if out is not None:
-                write_plan(out, work.project, options._replace(separator=work.separator), found)
+                asked, vault = options._replace(separator=work.separator), Vault(ledger_folder())
+                write_plan(out, work.project, asked, found, sealer=work.sealer, vault=vault)
             return found
 
     found = anyio.run(run)
