@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 import typer
 
+from engine.api.capabilities import Kind
 from engine.cli.connection import parallel_limit
 from engine.cli.exitcodes import ERROR, INTERRUPTED
 from engine.cli.options import EngineOptions, ProjectOptions
@@ -166,10 +167,15 @@ async def honouring(
     quiet: frozenset[str] = frozenset(),
 ) -> Convergence:
     """As convergence, each key that this engine can't honour being named first (with --strict: refused)."""
+    tell_unhonoured(loaded, (await engine.capabilities()).engine, options)
+    return convergence(engine, loaded, options, engine_options, quiet)
+
+
+def tell_unhonoured(loaded: Loaded, kind: Kind, options: ProjectOptions) -> None:
+    """Raises SpecInvalid with --strict where there is such a key."""
     report = Diagnostics()
-    capabilities = await engine.capabilities()
     assert loaded.root is not None
-    check_capabilities(loaded.root, capabilities.engine, report, strict=options.strict)
+    check_capabilities(loaded.root, kind, report, strict=options.strict)
     if report.failed:
         raise SpecInvalid(report)
     if len(report):
@@ -177,7 +183,6 @@ async def honouring(
         from engine.cli.render.diagnostics import render_text
 
         print(render_text(report), file=sys.stderr)
-    return convergence(engine, loaded, options, engine_options, quiet)
 
 
 @asynccontextmanager

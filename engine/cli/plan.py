@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +11,9 @@ from typing import Annotated
 import anyio
 import typer
 
+from engine.api.errors import InvalidArgument
 from engine.cli.connection import connected
-from engine.cli.converge import honouring
+from engine.cli.converge import honouring, tell_unhonoured
 from engine.cli.exitcodes import PENDING
 from engine.cli.lifecycle import Services
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
@@ -26,6 +28,7 @@ from engine.plan.render.markdown import render_markdown
 from engine.plan.render.text import render_text
 from engine.plan.steps import Plan
 from engine.reconcile.saved import write_plan
+from specs.load import Loaded
 
 FORMATS = ("text", "json", "markdown")
 
@@ -47,6 +50,10 @@ def plan(
     services: Services = None,
     format: Annotated[str, typer.Option("--format", help="text, json or markdown")] = "text",
     out: Annotated[Path | None, typer.Option("--out", help="Keep the plan in this file, for `rorqual apply`")] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", help="Plan against an exported release (`rorqual show N --format json`)"),
+    ] = None,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit with 2 when changes are pending")
     ] = False,
@@ -73,6 +80,9 @@ def plan(
     )
     loaded = load_project(project, options.services, only_services=False)
 
+    if against is not None and out is not None:
+        raise typer.BadParameter("--out keeps a plan for a host, and --against reaches none")
+
     async def run() -> Plan:
         async with connected(engine, project=loaded.name) as client:
             work = await honouring(client, loaded, project, engine)
@@ -82,10 +92,30 @@ def plan(
                 write_plan(out, work.project, asked, found, sealer=work.sealer, vault=vault)
             return found
 
-    found = anyio.run(run)
+    found = anyio.run(run) if against is None else plan_beside(loaded, project, options, against)
     print(rendered(found, format, engine.ansi))
     if format == "text":
         for warning in found.warnings:
             print(warning, file=sys.stderr)
     if detailed_exitcode and not found.empty:
         raise typer.Exit(PENDING)
+
+
+def plan_beside(loaded: Loaded, project: ProjectOptions, options: PlanOptions, file: Path) -> Plan:
+    """The plan where an exported release stands for the host."""
+    # late: only pull requests plan against a file
+    from engine.ledger.document import read_release
+    from engine.reconcile.against import plan_against
+
+    try:
+        document = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise InvalidArgument(f"{file} is no JSON: {error}") from error
+    try:
+        release = read_release(document)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"{file}: {error.message}") from error
+    tell_unhonoured(loaded, release.intent.capabilities.get("engine", "docker"), project)
+    assert loaded.project is not None
+    separator = "_" if project.compatibility else "-"
+    return plan_against(release, loaded.project, options, os.environ, separator)

@@ -53,23 +53,7 @@ class Convergence:
 
     def completed(self, options: PlanOptions) -> PlanOptions:
         """The options with what this machine adds to them: time, contents, seal, names."""
-        return options._replace(
-            separator=self.separator,
-            now=time.time(),
-            contents=read_contents(self.project, self.sealer),
-            profiles=read_profiles(self.project),
-            image_keys={} if options.images_settled else self.image_keys(),
-            image_bases={} if options.images_settled else image_bases(self.project),
-            seal=self.sealer.seal,
-        )
-
-    def image_keys(self) -> Mapping[str, str]:
-        if not self.project.images:
-            return {}
-        # late: only a project with images of its own needs the builders to plan
-        from engine.reconcile.images import image_keys
-
-        return image_keys(self.project, Naming(self.project.name, self.separator))
+        return completed(self.project, options, self.sealer, self.separator)
 
     async def observe(self) -> Observed:
         return await observe(self.engine.reader, self.project.name, self.project, self.separator)
@@ -161,3 +145,25 @@ class Convergence:
 def image_steps(plan: Plan) -> Plan:
     """The part of a plan that pulls, builds and pushes: what the rest depends on."""
     return plan._replace(steps=tuple(s for s in plan.steps if isinstance(s.action, PullImage | BuildImage | PushImage)))
+
+
+def completed(project: Project, options: PlanOptions, sealer: Sealer, separator: str) -> PlanOptions:
+    """The options with what this machine adds to them: time, contents, seal, names."""
+    return options._replace(
+        separator=separator,
+        now=time.time(),
+        contents=read_contents(project, sealer),
+        profiles=read_profiles(project),
+        image_keys={} if options.images_settled else keys_of_images(project, separator),
+        image_bases={} if options.images_settled else image_bases(project),
+        seal=sealer.seal,
+    )
+
+
+def keys_of_images(project: Project, separator: str) -> Mapping[str, str]:
+    if not project.images:
+        return {}
+    # late: only a project with images of its own needs the builders to plan
+    from engine.reconcile.images import image_keys
+
+    return image_keys(project, Naming(project.name, separator))
