@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import anyio
 import typer
 
+from engine.api.containers import WaitCondition
 from engine.api.errors import Conflict
 from engine.cli.connection import connected
 from engine.cli.detachkeys import DEFAULT
@@ -44,8 +46,17 @@ def attach(
     raise typer.Exit(anyio.run(run))
 
 
-async def join(engine: Engine, id: str, detach_keys: str, *, stdin: bool, proxy: bool) -> int:
-    """The container's exit code; 0 where it was left running."""
+async def join(
+    engine: Engine,
+    id: str,
+    detach_keys: str,
+    *,
+    stdin: bool,
+    proxy: bool,
+    start: Callable[[], Awaitable[object]] | None = None,
+    condition: WaitCondition | None = None,
+) -> int:
+    """The container's exit code; 0 where it was left running. `start` begins it, once its streams are joined."""
     config = (await engine.containers.inspect(id))["Config"]
     tty, open_stdin = bool(config.get("Tty")), stdin and bool(config.get("OpenStdin"))
 
@@ -59,10 +70,13 @@ async def join(engine: Engine, id: str, detach_keys: str, *, stdin: bool, proxy:
     talk = Conversation(
         open_stdin, tty, resized, forward if proxy else None, detach_keys, sends_end=bool(config.get("StdinOnce"))
     )
-    async with engine.containers.waiting(id) as waiting:
+    condition = condition or ("not-running" if start is None else "next-exit")
+    async with engine.containers.waiting(id, condition) as waiting:
         with raw_mode(wanted=tty and open_stdin):
             try:
                 async with engine.containers.attach(id, stdin=open_stdin, detach_keys=detach_keys, tty=tty) as stream:
+                    if start is not None:
+                        await start()
                     if not await talk.run(stream):
                         return 0
             except Ended as end:

@@ -130,6 +130,6 @@ def parameter(cls: type, name: str, claimed: set[str]) -> inspect.Parameter:
     annotation = inspect.get_annotations(cls, eval_str=True)[name]
     kind, option = get_args(annotation)[:2]
     left = [s for s in spellings_of(option) if s not in claimed]
-    again = typer.Option(*left, help=option.help, rich_help_panel=PANELS[cls])
+    again = typer.Option(*left, help=option.help, rich_help_panel=PANELS.get(cls))
     default = next(field.default for field in fields(cls) if field.name == name)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, again])

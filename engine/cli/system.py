@@ -12,6 +12,8 @@ import anyio
 import typer
 
 from engine.api.errors import Unavailable
+from engine.cli.objects import systems_look
+from engine.cli.objects.group import make_group
 from engine.cli.options import EngineOptions, with_options
 
 if TYPE_CHECKING:
@@ -19,14 +21,8 @@ if TYPE_CHECKING:
 
 PIECE = 65536
 
-system = typer.Typer(no_args_is_help=True, help="The engine itself.")
-
-
-@system.callback()
-@with_options(EngineOptions)
-def before(engine: EngineOptions, call: typer.Context) -> None:
-    """The engine itself."""
-    call.obj = engine
+system = make_group("The engine itself.")
+systems_look.add_to(system)
 
 
 @system.command("dial-stdio")

@@ -1,0 +1,1 @@
+"""The commands about single objects, on any engine: `container`, `image`, `network`, `volume`, `system`."""
