@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 import anyio
 import typer
@@ -12,11 +11,10 @@ import typer
 from engine.api.containers import ContainerSummary
 from engine.api.errors import InvalidArgument
 from engine.cli.connection import connected
-from engine.cli.members import Named, ServiceNames, containers_of, labels_of, name_of, named_project, service_of
+from engine.cli.containerrows import row_of
+from engine.cli.members import Named, ServiceNames, containers_of, named_project, service_of
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
-from engine.cli.render.amounts import created_at, decimal_size, display_ports, human_duration
 from engine.cli.render.listing import listing, show
-from engine.plan.lower.naming import PROJECT
 
 COLUMNS = {
     "Name": "NAME",
@@ -32,7 +30,6 @@ MORE = (
     *("Publishers", "Size", "State"),
 )
 STATES = ("paused", "restarting", "removing", "running", "dead", "created", "exited")
-COMMAND_WIDTH = 20
 
 
 @with_options(ProjectOptions, EngineOptions)
@@ -90,48 +87,3 @@ def shown(container: ContainerSummary, named: Named, states: list[str], *, orpha
     if states and container.get("State") not in states:
         return False
     return orphans or named.services is None or service_of(container) in named.services
-
-
-def row_of(container: ContainerSummary, now: float, *, whole: bool) -> dict[str, Any]:
-    status, command = container.get("Status") or "", container.get("Command") or ""
-    if not whole and len(command) > COMMAND_WIDTH:
-        command = f"{command[: COMMAND_WIDTH - 1]}…"
-    code = re.match(r"(?:Exited|Restarting) \((-?\d+)\)", status)
-    health = re.search(r"\((?:health: )?(starting|healthy|unhealthy)\)", status)
-    mounts = container.get("Mounts") or []
-    labels = labels_of(container)
-    size = container.get("SizeRw") or 0
-    return {
-        "ID": container["Id"] if whole else container["Id"][:12],
-        "Name": name_of(container),
-        "Names": ",".join(name.lstrip("/") for name in container.get("Names") or ()),
-        "Image": container.get("Image") or "",
-        "Command": f'"{command}"',
-        "Project": labels.get(PROJECT, ""),
-        "Service": service_of(container),
-        "CreatedAt": created_at(container.get("Created") or 0),
-        "RunningFor": f"{human_duration(now - (container.get('Created') or 0))} ago",
-        "State": container.get("State") or "",
-        "Status": status,
-        "Health": health.group(1) if health else "",
-        "ExitCode": int(code.group(1)) if code else 0,
-        "Ports": display_ports(container.get("Ports") or ()),
-        "Publishers": publishers(container),
-        "Labels": ",".join(f"{key}={value}" for key, value in sorted(labels.items())),
-        "Mounts": ",".join(mount.get("Name") or mount.get("Source") or "" for mount in mounts),
-        "LocalVolumes": str(sum(1 for mount in mounts if mount.get("Driver") == "local")),
-        "Networks": ",".join((container.get("NetworkSettings") or {}).get("Networks") or ()),
-        "Size": decimal_size(size),
-    }
-
-
-def publishers(container: ContainerSummary) -> list[dict[str, Any]]:
-    return [
-        {
-            "URL": port.get("IP", ""),
-            "TargetPort": port.get("PrivatePort", 0),
-            "PublishedPort": port.get("PublicPort", 0),
-            "Protocol": port.get("Type", "tcp"),
-        }
-        for port in container.get("Ports") or ()
-    ]

@@ -14,12 +14,11 @@ from engine.api.errors import EngineError
 from engine.cli.connection import connected
 from engine.cli.members import containers_of, name_of, named_project
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
-from engine.cli.render.listing import listing, show
-from engine.cli.render.usage import COLUMNS, MORE, usage_row
+from engine.cli.render.usage import usage_row
+from engine.cli.usagerows import EVERY_SECONDS, once, print_rows
 from engine.client.session import EngineReader
 
 CLEAR = "\x1b[2J\x1b[H"
-EVERY_SECONDS = 0.5
 
 
 @with_options(ProjectOptions, EngineOptions)
@@ -45,28 +44,6 @@ def stats(
                 await stream(client, named.name, wanted, format, all=all, whole=no_trunc)
 
     anyio.run(run)
-
-
-def print_rows(rows: Sequence[dict[str, Any]], format: str, *, whole: bool) -> None:
-    shown = [row if whole else {**row, "ID": row["ID"][:12]} for row in rows]
-    show(listing(shown, COLUMNS, format, fields=MORE))
-
-
-async def once(engine: EngineReader, containers: Sequence[ContainerSummary]) -> list[dict[str, Any]]:
-    """Two samples each, taken side by side, as CPU shares need them."""
-    rows: dict[str, dict[str, Any]] = {}
-
-    async def look(container: ContainerSummary) -> None:
-        try:
-            sample = await engine.containers.stats(container["Id"])
-        except EngineError:
-            sample = {}
-        rows[container["Id"]] = usage_row(container["Id"], name_of(container), sample)
-
-    async with anyio.create_task_group() as tasks:
-        for container in containers:
-            tasks.start_soon(look, container)
-    return [rows[container["Id"]] for container in containers]
 
 
 async def stream(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import anyio
 import typer
@@ -12,10 +12,8 @@ from engine.cli.connection import connected
 from engine.cli.members import ServiceNames, containers_of, named_project
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
 from engine.cli.render.listing import listing, show
+from engine.cli.volumerows import COLUMNS, MORE, row_of
 from engine.plan.lower.naming import PROJECT
-
-COLUMNS = {"Driver": "DRIVER", "Name": "VOLUME NAME"}
-MORE = ("Availability", "Group", "Labels", "Links", "Mountpoint", "Scope", "Size", "Status")
 
 
 @with_options(ProjectOptions, EngineOptions)
@@ -44,15 +42,3 @@ def volumes(
         show("\n".join(row["Name"] for row in rows))
     else:
         show(listing(rows, COLUMNS, format, fields=MORE))
-
-
-def row_of(volume: VolumeInspect) -> dict[str, Any]:
-    """What a list of volumes doesn't tell is N/A, as in Docker's own."""
-    return {
-        "Name": volume["Name"],
-        "Driver": volume.get("Driver") or "",
-        "Scope": volume.get("Scope") or "",
-        "Mountpoint": volume.get("Mountpoint") or "",
-        "Labels": ",".join(f"{key}={value}" for key, value in sorted((volume.get("Labels") or {}).items())),
-        **dict.fromkeys(("Availability", "Group", "Links", "Size", "Status"), "N/A"),
-    }

@@ -9,8 +9,8 @@ import typer
 
 from engine.api.containers import ContainerUpdate
 from engine.api.errors import NotFound
-from engine.cli.attach import join
 from engine.cli.detachkeys import DEFAULT
+from engine.cli.joining import join
 from engine.cli.objects.amounts import bytes_from, nano_cpus, restart_policy
 from engine.cli.objects.group import Containers, Force, One, PruneFilter, agreed, filters_from, on_each, reached
 from engine.cli.options import EngineOptions, with_options

@@ -11,10 +11,10 @@ import typer
 
 from engine.api.containers import ExecCreate
 from engine.api.errors import Conflict
-from engine.cli.attach import join
-from engine.cli.cp import copy_in, copy_out, split_service
+from engine.cli.copying import copy_in, copy_out, split_service
 from engine.cli.detachkeys import DEFAULT
 from engine.cli.exec_ import converse, environment
+from engine.cli.joining import join
 from engine.cli.objects.archive import written
 from engine.cli.objects.group import One, reached
 from engine.cli.options import EngineOptions, with_options

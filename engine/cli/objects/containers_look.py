@@ -13,6 +13,7 @@ import typer
 from engine.api.containers import ContainerSummary
 from engine.api.errors import NotFound
 from engine.api.frames import Stream
+from engine.cli.containerrows import row_of
 from engine.cli.moments import for_query, moment_of
 from engine.cli.objects.group import (
     Containers,
@@ -29,11 +30,10 @@ from engine.cli.objects.group import (
 )
 from engine.cli.options import EngineOptions, with_options
 from engine.cli.output import write
-from engine.cli.ps import row_of
 from engine.cli.render.amounts import bracketed, decimal_size
 from engine.cli.render.listing import listing, show
 from engine.cli.render.table import render_table, terminal_width
-from engine.cli.stats import EVERY_SECONDS, once, print_rows
+from engine.cli.usagerows import EVERY_SECONDS, once, print_rows
 
 COLUMNS = {
     "ID": "CONTAINER ID",

@@ -14,8 +14,8 @@ import typer
 
 from engine.api.containers import ContainerCreate
 from engine.api.errors import InvalidArgument, NotFound
-from engine.cli.attach import join
 from engine.cli.detachkeys import DEFAULT
+from engine.cli.joining import join
 from engine.cli.objects.createbody import body_of
 from engine.cli.objects.createflags import LimitFlags, PlaceFlags, ProcessFlags
 from engine.cli.objects.group import reached, whole

@@ -13,7 +13,7 @@ import typer
 
 from engine.api.errors import NotImplementedByEngine
 from engine.api.system import Event
-from engine.cli.events import attributes_of, nanoseconds
+from engine.cli.containerrows import row_of
 from engine.cli.moments import for_query, moment_of
 from engine.cli.objects.containers_look import COLUMNS as CONTAINERS
 from engine.cli.objects.containers_look import size_text
@@ -21,7 +21,6 @@ from engine.cli.objects.group import Filter, Force, Format, PruneFilter, agreed,
 from engine.cli.objects.images_look import rows_of
 from engine.cli.options import EngineOptions, with_options
 from engine.cli.output import write
-from engine.cli.ps import row_of
 from engine.cli.render.amounts import binary_size, decimal_size
 from engine.cli.render.listing import listing, show
 from engine.cli.render.table import render_table, terminal_width
@@ -219,11 +218,17 @@ def event_text(event: Event, format: str) -> str:
         return to_json(event)
     if format:
         return parse_template(format, list(event)).render(event)
-    when = datetime.fromtimestamp(nanoseconds(event) // 10**9).astimezone()
-    words = ", ".join(f"{key}={value}" for key, value in sorted(attributes_of(event).items()))
+    when = datetime.fromtimestamp(moment(event) // 10**9).astimezone()
+    words = ", ".join(
+        f"{key}={value}" for key, value in sorted(((event.get("Actor") or {}).get("Attributes") or {}).items())
+    )
     id = (event.get("Actor") or {}).get("ID", "")
-    stamp = f"{when:%Y-%m-%dT%H:%M:%S}.{nanoseconds(event) % 10**9:09d}{when:%z}"
+    stamp = f"{when:%Y-%m-%dT%H:%M:%S}.{moment(event) % 10**9:09d}{when:%z}"
     return f"{stamp} {event.get('Type', '')} {event.get('Action', '')} {id}" + (f" ({words})" if words else "")
+
+
+def moment(event: Event) -> int:
+    return event.get("timeNano") or event.get("time", 0) * 10**9
 
 
 @with_options(EngineOptions)

@@ -28,7 +28,7 @@ from engine.cli.objects.group import (
 from engine.cli.options import EngineOptions, with_options
 from engine.cli.render.amounts import decimal_size
 from engine.cli.render.listing import listing, show
-from engine.cli.volumes import COLUMNS, MORE, row_of
+from engine.cli.volumerows import COLUMNS, MORE, row_of
 from engine.client.session import Engine
 
 volume = make_group("Volumes of the engine.")
