@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import typer
-
 from engine.cli.image_remote import pull, push, search
+from engine.cli.objects import images_look, images_move
+from engine.cli.objects.group import make_group
 
-image = typer.Typer(no_args_is_help=True, help="Images of the engine, and of registries.")
+image = make_group("Images of the engine, and of registries.")
 
 image.command("pull")(pull)
 image.command("push")(push)
 image.command("search")(search)
+images_look.add_to(image)
+images_move.add_to(image)

@@ -9,7 +9,7 @@ import anyio
 import typer
 
 from engine.api.errors import InvalidArgument, NotFound
-from engine.cli.connection import connected
+from engine.cli.objects.group import reached
 from engine.cli.options import EngineOptions, with_options
 from engine.cli.render.layers import Layers
 from engine.cli.render.listing import listing, show
@@ -47,7 +47,7 @@ def pull(
     shown = Layers() if not quiet else None
 
     async def run() -> None:
-        async with connected(engine) as client:
+        async with reached(engine) as client:
             if all_tags and (await client.capabilities()).engine == "podman":
                 raise InvalidArgument("Podman's API can't pull all tags: name one, or list them with `registry ls`")
             async with client.images.pull(name, platform=platform, all_tags=all_tags) as lines:
@@ -75,7 +75,7 @@ def push(
     shown = Layers() if not quiet else None
 
     async def run() -> None:
-        async with connected(engine) as client:
+        async with reached(engine) as client:
             for one in await tags_of(client, reference) if all_tags else [name]:
                 async with client.images.push(one) as lines:
                     async for line in lines:
@@ -120,7 +120,7 @@ def search(
         filters.setdefault(key, []).append(value)
 
     async def run() -> list[Mapping[str, Any]]:
-        async with connected(engine) as client:
+        async with reached(engine) as client:
             return [dict(found) for found in await client.images.search(term, limit=limit, filters=filters or None)]
 
     rows = [row_of(found, no_trunc) for found in anyio.run(run)]

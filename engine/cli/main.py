@@ -73,7 +73,6 @@ COMMANDS: dict[str, Command] = {
     "show": Command(PAST, "Show one release: its plan and reasons, what became of each step."),
     "rollback": Command(PAST, "Return to a release, without network or source tree."),
     "container": Command(OBJECTS, "Containers of the engine, one by one.", module="objects.container"),
-    "image": Command(OBJECTS, "Images of the engine, one by one.", module="objects.image"),
     "network": Command(OBJECTS, "Networks of the engine.", module="objects.network"),
     "volume": Command(OBJECTS, "Volumes of the engine.", module="objects.volume"),
     "system": Command(OBJECTS, "The engine itself."),

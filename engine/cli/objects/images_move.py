@@ -1,4 +1,4 @@
-"""`image pull/push/save/load/import`: images in and out, by registry and by archive."""
+"""`image save/load/import`: images in and out by archive; and the words of a load or a pull."""
 
 from __future__ import annotations
 
@@ -17,39 +17,6 @@ from engine.client.images import split_tag
 from engine.client.streams import JsonLines
 
 Quietly = Annotated[bool, typer.Option("--quiet", "-q", help="Without progress")]
-
-
-@with_options(EngineOptions)
-def pull(
-    engine: EngineOptions,
-    image: Annotated[str, typer.Argument(help="The image: NAME[:TAG|@DIGEST]")],
-    platform: Annotated[str | None, typer.Option("--platform", help="For this platform, such as linux/arm64")] = None,
-    quiet: Quietly = False,
-) -> None:
-    """Pull an image from its registry. Example: rorqual image pull redis:7"""
-
-    async def run() -> None:
-        async with reached(engine) as client, client.images.pull(image, platform=platform) as lines:
-            await told(lines, quiet=quiet)
-
-    anyio.run(run)
-    if quiet:
-        print(image)
-
-
-@with_options(EngineOptions)
-def push(
-    engine: EngineOptions, image: Annotated[str, typer.Argument(help="The image: NAME[:TAG]")], quiet: Quietly = False
-) -> None:
-    """Push an image to its registry. Example: rorqual image push registry.example/web:1.2"""
-
-    async def run() -> None:
-        async with reached(engine) as client, client.images.push(image) as lines:
-            await told(lines, quiet=quiet)
-
-    anyio.run(run)
-    if quiet:
-        print(image)
 
 
 @with_options(EngineOptions)
@@ -133,6 +100,6 @@ async def told(lines: JsonLines[Progress], *, quiet: bool, to: TextIO | None = N
 
 
 def add_to(group: typer.Typer) -> None:
-    for command in (pull, push, save, load):
+    for command in (save, load):
         group.command(command.__name__)(command)
     group.command("import")(import_)
