@@ -14,7 +14,7 @@ OMITTED_EMPTY = frozenset({"resources", "placement", "ipam", "exec"})
 
 def yaml_values(values: dict[str, Any]) -> dict[str, Any]:
     """Resolved values → what Compose's YAML holds, in its order."""
-    found: dict[str, Any] = {"name": values["name"]}
+    found: dict[str, Any] = {"name": values["name"]} if values["name"] else {}
     found["services"] = {name: dressed(SERVICE_KIND, service) for name, service in values["services"].items()}
     for kind in ORDER:
         if values.get(kind):

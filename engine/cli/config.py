@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.cli.options import ProjectOptions, with_options
+from engine.cli.options import EngineOptions, ProjectOptions, with_options
 from engine.cli.project import load_project
 from specs.load import Loaded
 from specs.output import config_hash_of, json_text, json_values
@@ -17,9 +17,10 @@ from specs.output import config_hash_of, json_text, json_values
 FORMATS = ("yaml", "json", "compose")
 
 
-@with_options(ProjectOptions)
+@with_options(ProjectOptions, EngineOptions)
 def config(
     project: ProjectOptions,
+    engine: EngineOptions,
     services: Annotated[list[str] | None, typer.Argument(help="Only these services and what they need")] = None,
     format: Annotated[str, typer.Option("--format", help="yaml, json, compose (without images:)")] = "yaml",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only check, and print nothing")] = False,
@@ -39,6 +40,13 @@ def config(
     no_path_resolution: Annotated[bool, typer.Option("--no-path-resolution", help="Leave paths as they are")] = False,
     no_consistency: Annotated[bool, typer.Option("--no-consistency", help="Do not check that parts fit")] = False,
     no_env_resolution: Annotated[bool, typer.Option("--no-env-resolution", help="Do not read env files")] = False,
+    resolve_image_digests: Annotated[
+        bool,
+        typer.Option("--resolve-image-digests", help="Pin images to the digests of their tags, by the engine"),
+    ] = False,
+    lock_image_digests: Annotated[
+        bool, typer.Option("--lock-image-digests", help="Print an override file that pins the images, and nothing else")
+    ] = False,
 ) -> None:
     """Print the project with everything resolved. Example: rorqual config --format json web"""
     if format not in FORMATS:
@@ -57,9 +65,16 @@ def config(
         resolve_environment=not no_env_resolution and not raw,
         all_resources=project.all_resources or raw,
     )
+    assert loaded.values is not None
+    if (resolve_image_digests or lock_image_digests) and not raw:
+        # late: only this asks an engine
+        from engine.cli.digests import images_alone, pinned
+
+        loaded.values = pinned(loaded.values, engine)
+        if lock_image_digests:
+            loaded.values = images_alone(loaded.values)
     if quiet:
         return
-    assert loaded.values is not None
     facts = {
         "services": list_services,
         "volumes": list_volumes,

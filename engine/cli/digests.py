@@ -1,0 +1,72 @@
+"""Images pinned: each with the digest that its tag has in its registry now, as the engine finds it there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+
+from engine.api.errors import EngineError, InvalidArgument
+from engine.cli.connection import connected, parallel_limit
+from engine.cli.options import EngineOptions
+from engine.client.session import Engine
+from engine.oci.reference import Reference
+
+Values = dict[str, Any]
+
+
+def pinned(values: Values, options: EngineOptions) -> Values:
+    """The project's values with `name:tag@digest` for every image that has no digest yet.
+
+    What `images:` makes is no registry's, and stays. Raises EngineError naming the image.
+    """
+    services: Values = values["services"]
+    wanted = {
+        service["image"]
+        for service in services.values()
+        if service.get("image") and service["image"] not in values.get("images", {})
+    }
+    found = anyio.run(resolved, wanted, options) if wanted else {}
+    changed = {
+        name: {**service, "image": found[service["image"]]} if service.get("image") in found else service
+        for name, service in services.items()
+    }
+    return {**values, "services": changed}
+
+
+def images_alone(values: Values) -> Values:
+    """What an override file needs to pin the images, and no name of a project."""
+    nothing = {"command": None, "entrypoint": None}
+    services = {key: nothing | {k: v for k, v in s.items() if k == "image"} for key, s in values["services"].items()}
+    empty: Values = {section: {} for section in ("networks", "volumes", "secrets", "configs", "models")}
+    return {"name": "", "services": services} | empty
+
+
+async def resolved(images: set[str], options: EngineOptions) -> dict[str, str]:
+    """Image as written → image with its digest. Registries are asked side by side."""
+    found: dict[str, str] = {}
+    limiter = anyio.CapacityLimiter(parallel_limit(options))
+
+    async def ask(engine: Engine, image: str, reference: Reference) -> None:
+        async with limiter:
+            try:
+                answer = await engine.images.distribution(str(reference))
+            except EngineError as error:
+                raise type(error)(f"can't find the digest of {image}: {error.message}") from error
+        found[image] = f"{reference}@{answer['Descriptor']['digest']}"
+
+    parsed = {image: parse(image) for image in images}
+    found |= {image: str(reference) for image, reference in parsed.items() if reference.digest is not None}
+    if len(found) < len(parsed):
+        async with connected(options) as engine, anyio.create_task_group() as tasks:
+            for image, reference in parsed.items():
+                if image not in found:
+                    tasks.start_soon(ask, engine, image, reference)
+    return found
+
+
+def parse(image: str) -> Reference:
+    try:
+        return Reference.parse(image).with_default_tag()
+    except ValueError as error:
+        raise InvalidArgument(str(error)) from error
