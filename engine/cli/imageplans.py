@@ -97,6 +97,9 @@ class ImagePlan:
     def pull_service(self, key: str, *, policy: str | None, buildable: bool) -> None:
         """Pull the service's image, unless it is made here, its policy says never, or missing and it is there."""
         service = self.project.services[key]
+        if service.provider is not None:
+            self.notes.append(f"{key}: nothing to pull: a provider has no image")
+            return
         entry = self.project.images.get(service.image or "")
         if entry is not None and entry.pull is None:
             self.notes.append(f"{key}: nothing to pull: its image is built here")

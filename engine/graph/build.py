@@ -53,7 +53,11 @@ def service_edges(project: Project, key: str, service: Service) -> Iterator[Edge
 
 
 def service_needs(project: Project, key: str, service: Service) -> Iterator[tuple[Address, str]]:
-    yield image_of(project, key, service), "build" if service.build and service.image not in project.images else "image"
+    if service.provider is None:
+        yield (
+            image_of(project, key, service),
+            "build" if service.build and service.image not in project.images else "image",
+        )
     for name in service.networks or ():
         yield Address(Kind.NETWORK, name), "networks"
     for mount in service.volumes or ():

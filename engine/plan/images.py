@@ -30,10 +30,10 @@ def plan_images(
         return renewed
     naming = Naming(project.name, options.separator)
     for key in keys:
-        address = image_of(project, key, project.services[key])
-        if draft.by_address.get(address):
-            continue
         service = project.services[key]
+        address = image_of(project, key, service)
+        if draft.by_address.get(address) or service.provider is not None:
+            continue
         if service.image in project.images:
             if plan_entry(draft, project, service.image, observed, options):
                 renewed.add(address)

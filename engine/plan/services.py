@@ -60,6 +60,8 @@ class ServicePlanner:
     def plan(self, key: str) -> None:
         """All steps of one service's containers."""
         service = self.project.services[key]
+        if service.provider is not None:
+            return
         live = [c for c in self.observed.containers if c.service == key and not c.oneoff]
         count = self.options.scale.get(key, service.replicas)
         names = {c.number: self.lowering.naming.container(service, key, c.number) for c in live}

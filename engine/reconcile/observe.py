@@ -56,7 +56,7 @@ def wanted_names(project: Project | None, noun: str) -> set[str]:
 def references(project: Project, separator: str) -> set[str]:
     """Every image reference that a service runs or that `images:` makes."""
     naming = Naming(project.name, separator)
-    services = {**project.disabled_services, **project.services}
+    services = {k: s for k, s in {**project.disabled_services, **project.services}.items() if s.provider is None}
     return {naming.image(project, s, k) for k, s in services.items()} | {i.reference for i in project.images.values()}
 
 

@@ -188,7 +188,9 @@ class Service(Extensible):
 
     @property
     def replicas(self) -> int:
-        """How many containers the file asks for: `scale`, else `deploy.replicas`, else one."""
+        """How many containers the file asks for: `scale`, else `deploy.replicas`, else one; none of a provider's."""
+        if self.provider is not None:
+            return 0
         if self.scale is not None:
             return self.scale
         if self.deploy is not None and self.deploy.replicas is not None:
