@@ -175,10 +175,11 @@ class Look:
     def begin(self, plan: Plan, ready: Ready) -> None:
         """Write down what is about to be done, before it is: a killed agent's successor must know whose it is."""
         state = self.state
-        if state.attempted != self.choice.revision:
+        begun = state.attempted == self.choice.revision
+        if not begun:
             state.attempted, state.attempted_at, state.failures = self.choice.revision, self.now, 0
         state.health = Health.PROGRESSING
-        if self.new and not plan.empty:
+        if self.new and not begun and not plan.empty:
             self.desk.tell(state, "syncing", f"{self.choice.revision[:12]}: {gate.summary(plan)}")
         state.uses[self.choice.revision] = list(ready.objects)
         state.owned = sorted({*state.owned, *addresses_of(ready.project)})
