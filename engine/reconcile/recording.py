@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from engine.api.errors import EngineError
 from engine.client.session import Engine
 from engine.kit.owner import this_process
-from engine.ledger.release import Intent, Key, Release, State, StepOutcome
+from engine.ledger.release import Commit, Intent, Key, Release, State, StepOutcome
 from engine.plan.options import PlanOptions
 from engine.plan.render.document import plan_document
 from engine.plan.steps import CreateContainer, Plan, ReplaceContainer, Step, UpdateContainer, WaitFor
@@ -49,6 +49,7 @@ class Terms:
 @dataclass
 class Recorder:
     """One release of a project, written as it happens. With `source` it returns to that release, whose spec it has.
+    `commit` is where the project comes from, for who knows; else the folder's repository is asked.
 
     `number` is None until something is about to be written. `state` becomes FAILED with the first step that fails; who
     knows better says so before `finish`.
@@ -65,6 +66,7 @@ class Recorder:
     state: State = State.DONE
     reason: str = ""
     ledger: Ledger | None = None
+    commit: Commit | None = None
     key: Key = field(init=False)
     place: int = 0
     created: set[tuple[str, int]] = field(default_factory=set)
@@ -103,7 +105,7 @@ class Recorder:
             spec,
             stored_options(self.options),
             {path: file.content for path, file in files.items()},
-            await commit_of(self.project.working_dir),
+            self.commit or await commit_of(self.project.working_dir),
             capabilities=capabilities,
         )
         plain = {f.content.digest: f.data for f in files.values() if not f.sensitive}

@@ -10,6 +10,8 @@ from engine.gitops.loop.following import Following
 from engine.gitops.moments import iso
 from engine.gitops.state.project import ProjectState
 from engine.gitops.state.store import Event
+from engine.ledger.release import FOLDER, Key, Summary
+from engine.ledger.store import opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,22 @@ class SourceDocument:
     subject: str
     error: str | None
     checked_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseDocument:
+    """One line of the project's history in the ledger: `rorqual show NUMBER` tells all of it."""
+
+    number: int
+    kind: str
+    state: str
+    began: str
+    ended: str | None
+    command: str
+    commit: str | None
+    reason: str
+    steps: int
+    failed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +115,30 @@ def source_document(following: Following) -> SourceDocument:
         subject=following.subject,
         error=following.error or None,
         checked_at=time_of(following.checked_at),
+    )
+
+
+def releases(agent: Agent, state: ProjectState) -> list[ReleaseDocument]:
+    """The newest first; none where this machine has no ledger."""
+    folder = agent.desk.folder / FOLDER
+    if not folder.is_dir():
+        return []
+    with opened(folder) as ledger:
+        return [release_document(summary) for summary in ledger.history(Key(state.engine_id, state.name))]
+
+
+def release_document(summary: Summary) -> ReleaseDocument:
+    return ReleaseDocument(
+        number=summary.number,
+        kind=summary.kind,
+        state=summary.state.value,
+        began=iso(summary.began),
+        ended=iso(summary.ended) if summary.ended else None,
+        command=summary.command,
+        commit=summary.commit.id if summary.commit else None,
+        reason=summary.reason,
+        steps=summary.steps or 0,
+        failed=summary.failed,
     )
 
 

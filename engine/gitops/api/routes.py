@@ -9,7 +9,14 @@ from typing import Any
 from engine.client.errors import Conflict, NotFound
 from engine.gitops.api import documents
 from engine.gitops.api.call import Call
-from engine.gitops.api.documents import EventDocument, PlanDocument, ProjectDocument, SourceDocument, Told
+from engine.gitops.api.documents import (
+    EventDocument,
+    PlanDocument,
+    ProjectDocument,
+    ReleaseDocument,
+    SourceDocument,
+    Told,
+)
 from engine.gitops.api.events import send_events
 from engine.gitops.settings.models import Role
 from engine.gitops.state.project import ProjectState, Waiting
@@ -47,6 +54,10 @@ async def show_project(call: Call) -> None:
 
 async def show_plan(call: Call) -> None:
     await call.answer(state_of(call).pending)
+
+
+async def list_releases(call: Call) -> None:
+    await call.answer(documents.releases(call.agent, state_of(call)))
 
 
 async def list_sources(call: Call) -> None:
@@ -119,6 +130,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/projects", Role.READ, "All projects and how they do", list_projects, list[ProjectDocument]),
     Route("GET", PROJECT, Role.READ, "One project", show_project, ProjectDocument),
     Route("GET", f"{PROJECT}/plan", Role.READ, "The plan that waits", show_plan, PlanDocument),
+    Route("GET", f"{PROJECT}/releases", Role.READ, "Its history", list_releases, list[ReleaseDocument]),
     Route(
         "GET", "/v1/sources", Role.READ, "All sources and what is wrong with them", list_sources, list[SourceDocument]
     ),

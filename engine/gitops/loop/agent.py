@@ -18,6 +18,7 @@ from engine.gitops.loading import digest_of
 from engine.gitops.loop.choice import choose
 from engine.gitops.loop.desk import Desk
 from engine.gitops.loop.following import Following
+from engine.gitops.loop.keeping import Releases
 from engine.gitops.loop.listening import listen
 from engine.gitops.loop.look import Look
 from engine.gitops.loop.prune import prune
@@ -45,12 +46,14 @@ class Agent:
     declared_by: dict[str, str] = field(default_factory=dict)
     listened: set[EngineChoice] = field(default_factory=set)
     tasks: TaskGroup | None = None
+    releases: Releases = field(init=False)
     # For the metrics: how many looks, and their time together.
     looks: int = 0
     look_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         self.queue = KeyedQueue(self.desk.clock)
+        self.releases = Releases(self.desk.folder)
 
     async def run(self) -> None:
         """Until `stop` was called and all that was begun has ended."""
@@ -216,7 +219,11 @@ class Agent:
         source.keep({r for s in states for r in (s.target, s.synced, s.healthy, s.before) if r})
         used = {id for s in self.desk.states.values() for ids in s.uses.values() for id in ids}
         used |= {id for _, _, ready in self.desk.loaded.values() for id in ready.objects}
-        self.desk.places.objects.keep(used)
+        objects = self.desk.places.objects
+        if objects.ids() - used:
+            kept = self.releases.objects(self.desk.states.values(), objects.folder)
+            if kept is not None:
+                objects.keep(used | kept)
 
     def sync(self, key: str) -> None:
         """Look at the source and the project now, and try again what was held or rested."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import anyio
 
@@ -45,6 +46,8 @@ class Desk:
     states: dict[str, ProjectState] = field(default_factory=dict)
     stopping: anyio.Event = field(default_factory=anyio.Event)
     parallel_steps: int = 8
+    # This machine's state: the ledger and the locks of all that write from here.
+    folder: Path = Path("/var/lib/rorqual")
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     loaded: dict[str, tuple[str, object, Ready]] = field(default_factory=dict)
 

@@ -20,13 +20,18 @@ from engine.gitops.settings.models import Heal, Policy
 from engine.gitops.sources.faults import SourceFault
 from engine.gitops.state.project import Health, ProjectState, Sync, Waiting
 from engine.kit.backoff import Backoff
+from engine.ledger.release import FOLDER, Commit
+from engine.ledger.store import KEEP
 from engine.plan.observed import Observed
 from engine.plan.options import PlanOptions
 from engine.plan.render.document import plan_document
 from engine.plan.steps import Plan, WaitFor
 from engine.plan.upkeep import addresses_of, with_upkeep
 from engine.reconcile.convergence import Convergence, image_steps
+from engine.reconcile.lock import LockTaken, LockTerms
 from engine.reconcile.outcome import Report
+from engine.reconcile.recording import Recorder, Terms
+from engine.reconcile.turn import Turn, one_turn
 from specs.source import SpecInvalid
 
 RETRY = Backoff(first=1.0, factor=2.0, longest=120.0)
@@ -34,6 +39,8 @@ AT_ONCE = 0.0
 KEPT_REVISIONS = 3
 # Containers that crash so often soon after a release are the release's fault.
 CRASHES = 2
+# Somebody else at work on the project is no reason to hold up others: it is looked at again soon.
+LOCK_SECONDS = 5.0
 
 
 class Stopped(Exception):
@@ -80,6 +87,8 @@ class Look:
             return await self.converge(ready)
         except Stopped:
             return AT_ONCE
+        except LockTaken as error:
+            return self.retry(error.message)
         except Unavailable as error:
             await self.desk.engines.forget(self.policy.engine)
             state.sync, state.health = Sync.UNKNOWN, Health.UNKNOWN
@@ -92,7 +101,7 @@ class Look:
         engine = await self.desk.engines.get(self.policy.engine)
         work = Convergence(engine, project, environment=self.desk.environment)
         observed = await work.observe()
-        state.name, state.engine = project.name, engine.target.address
+        state.name, state.engine, state.engine_id = project.name, engine.target.address, observed.engine.id
         options = self.options(ready)
         plan = self.plan(work, options, observed)
         state.health = health_of(project, observed)
@@ -100,6 +109,39 @@ class Look:
             return self.rest()
         if (rest := self.gated(plan, ready, observed)) is not None:
             return rest
+        async with one_turn(self.turn(work, options)) as work.turn:
+            if await work.take(plan, observed):
+                return AT_ONCE
+            return await self.bring_out(work, ready, options, plan, observed)
+
+    def turn(self, work: Convergence, options: PlanOptions) -> Turn:
+        """The project's lock, for as long as it is written to, and the release that comes of it."""
+        desk, tree = self.desk, self.target.tree
+        words = f"rorqual agent: {self.state.key} at {self.choice.revision[:12]}"
+        recorder = Recorder(
+            work.engine,
+            work.project,
+            work.sealer,
+            Terms(desk.folder / FOLDER, words, KEEP, self.say),
+            "up",
+            options._replace(separator=work.separator),
+            commit=Commit(self.choice.revision, subject=self.subject) if tree.checkout is not None else None,
+        )
+        return Turn(work.engine, work.project.name, words, LockTerms(LOCK_SECONDS), desk.folder, self.say, recorder)
+
+    @property
+    def subject(self) -> str:
+        return self.target.tree.subject if self.choice.revision == self.target.revision else ""
+
+    def say(self, text: str) -> None:
+        """What waiting for the lock, or writing the release, has to tell."""
+        self.state.reason = text
+
+    async def bring_out(
+        self, work: Convergence, ready: Ready, options: PlanOptions, plan: Plan, observed: Observed
+    ) -> float:
+        """Apply, wait for health, and see that nothing is left to do."""
+        state, project = self.state, work.project
         self.begin(plan, ready)
         report = await self.bring(work, options, plan, observed)
         if report.ok:
@@ -108,7 +150,7 @@ class Look:
             raise Stopped
         if not report.ok:
             # a connection that was lost is no fault of the revision
-            await engine.system.ping()
+            await work.engine.system.ping()
             return self.fail(failure(report), final=any(isinstance(o.step.action, WaitFor) for o in report.failed))
         observed = await work.observe()
         state.health = health_of(project, observed)
@@ -243,6 +285,7 @@ class Look:
         """Everything is as it should be."""
         state = self.state
         state.failures = state.unsettled = 0
+        state.reason = self.choice.reason
         state.pending, state.digest = None, ""
         state.sync = Sync.SYNCED if state.synced == state.target else Sync.OUT_OF_SYNC
         return self.policy.interval_seconds

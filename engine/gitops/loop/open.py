@@ -29,7 +29,16 @@ async def open_agent(
     try:
         async with open_engines(environment) as engines:
             steps = max(4, 2 * (os.cpu_count() or 1))
-            desk = Desk(store, Bus(store, clock), engines, places, clock, parallel_steps=steps, environment=environment)
+            desk = Desk(
+                store,
+                Bus(store, clock),
+                engines,
+                places,
+                clock,
+                parallel_steps=steps,
+                folder=state_directory(environment),
+                environment=environment,
+            )
             yield Agent(settings, desk)
     finally:
         store.close()

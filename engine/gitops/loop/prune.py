@@ -11,15 +11,22 @@ from engine.gitops.loop.desk import Desk
 from engine.gitops.loop.progress import Heard, failure
 from engine.gitops.settings.models import EngineChoice
 from engine.gitops.state.project import Health, ProjectState, Sync, Waiting
+from engine.ledger.release import FOLDER
+from engine.ledger.store import KEEP
 from engine.plan.down import DownOptions, make_down_plan
 from engine.plan.observed import Observed
+from engine.plan.options import PlanOptions
 from engine.plan.render.document import plan_document
 from engine.plan.steps import Plan
 from engine.reconcile.convergence import Convergence
+from engine.reconcile.lock import LockTerms
 from engine.reconcile.observe import observe
+from engine.reconcile.recording import Recorder, Terms
+from engine.reconcile.turn import Turn, one_turn
 from specs.models import Project
 
 RETRY_SECONDS = 30.0
+LOCK_SECONDS = 5.0
 
 
 async def prune(desk: Desk, state: ProjectState) -> float | None:
@@ -45,6 +52,20 @@ async def prune(desk: Desk, state: ProjectState) -> float | None:
 async def remove(desk: Desk, state: ProjectState, choice: EngineChoice) -> float | None:
     engine = await desk.engines.get(choice)
     work = Convergence(engine, Project(name=state.name, working_dir="/"), environment=desk.environment)
+    async with one_turn(turn_of(desk, state, work)) as work.turn:
+        return await remove_in_turn(desk, state, work)
+
+
+def turn_of(desk: Desk, state: ProjectState, work: Convergence) -> Turn:
+    """The project's lock and the release that records what went."""
+    words = f"rorqual agent: {state.key} left the repository"
+    terms = Terms(desk.folder / FOLDER, words, KEEP, lambda text: None)
+    recorder = Recorder(work.engine, work.project, work.sealer, terms, "down", PlanOptions())
+    return Turn(work.engine, state.name, words, LockTerms(LOCK_SECONDS), desk.folder, lambda text: None, recorder)
+
+
+async def remove_in_turn(desk: Desk, state: ProjectState, work: Convergence) -> float | None:
+    engine = work.engine
     ours = owned_part(await observe(engine.reader, state.name), frozenset(state.owned))
     if not await carry_out(desk, state, work, make_down_plan(state.name, None, ours, DownOptions())):
         return RETRY_SECONDS
@@ -88,6 +109,8 @@ def label(live: object, noun: str, name: str) -> str:
 async def carry_out(desk: Desk, state: ProjectState, work: Convergence, plan: Plan) -> bool:
     if plan.empty:
         return True
+    if work.turn is not None:
+        await work.turn.take(await observe(work.engine.reader, state.name))
     limit = desk.parallel_steps
     report = await work.run(plan, Heard(), limit=limit, warn=lambda _, __: None, stopping=desk.stopping)
     if not report.ok:

@@ -46,6 +46,10 @@ class Objects:
             os.rename(new, target.parent)
         return target
 
+    def ids(self) -> set[str]:
+        """All that are there."""
+        return {entry.name for entry in self.folder.iterdir() if not entry.name.startswith(".")}
+
     def keep(self, identities: set[str]) -> None:
         """Remove all others."""
         for entry in self.folder.iterdir():

@@ -47,6 +47,7 @@ class ProjectState:
     source: str
     name: str = ""
     engine: str = ""
+    engine_id: str = ""
     target: str = ""
     synced: str = ""
     healthy: str = ""

@@ -6,22 +6,16 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from engine.plan.sensitive import SHORTEST, sensitive_values
 from specs.models import Project
 
 HIDDEN = "***"
-# Shorter ones would take ordinary words out of every sentence.
-SHORTEST = 4
-MARKED = re.compile(r"(?i)pass(word|wd)?|secret|token|api_?key|private_?key|credential")
 ASSIGNED = re.compile(r"(?i)\b([\w-]*(?:password|passwd|secret|token|api_?key)[\w-]*)(\s*[=:]\s*)(\S+)")
 
 
 def secret_values(project: Project) -> set[str]:
-    """What the project's secrets and its environment's marked values are."""
-    found: set[str] = set()
-    for secret in project.secrets.values():
-        found.add(secret.content or content_of(secret.file))
-    for service in project.services.values():
-        found |= {v for k, v in (service.environment or {}).items() if v and MARKED.search(k)}
+    """What the project's secrets and its environment's sensitive values are."""
+    found = {content_of(secret.file) for secret in project.secrets.values()} | set(sensitive_values(project))
     return {line for value in found for line in (value, value.strip()) if len(line) >= SHORTEST}
 
 

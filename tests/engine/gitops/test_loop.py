@@ -9,7 +9,10 @@ from uuid import uuid4
 import pytest
 
 from engine.client.session import Engine
+from engine.gitops.api import documents
+from engine.gitops.loop import look
 from engine.gitops.state.project import Health, Sync, Waiting
+from engine.reconcile.lock import LockTerms, project_lock
 from tests.engine.gitops.host import Host, hosting
 from tests.engines import RunningEngine
 
@@ -142,10 +145,10 @@ async def test_a_project_that_leaves_the_repository_goes_and_its_volume_waits_fo
         host.repository.commit({f"{gone}/compose.yaml": None})
         state = await host.until(agent, lambda s: s.waiting is Waiting.APPROVAL)
         assert "volume.kept stays until" in state.reason and await host.containers(client) == {}
-        assert [v["Name"] for v in await client.volumes.list() if gone in v["Name"]] == [f"{gone}_kept"]
+        assert [v["Name"] for v in await client.volumes.list() if v["Name"].startswith(gone)] == [f"{gone}_kept"]
         agent.approve(gone, "a test")
         await host.heard("pruned")
-        assert [v["Name"] for v in await client.volumes.list() if gone in v["Name"]] == []
+        assert [v["Name"] for v in await client.volumes.list() if v["Name"].startswith(gone)] == []
         assert gone not in agent.desk.states
 
 
@@ -184,3 +187,47 @@ async def test_an_agent_of_the_same_state_goes_on_where_another_ended(there: tup
     async with host.agent() as agent:
         await host.synced(agent, second)
         assert await host.containers(client) == before
+
+
+async def test_what_the_agent_brings_out_is_in_the_projects_history(there: tuple[Host, Engine]) -> None:
+    host, client = there
+    first = host.commit(host.web(), "first words")
+    async with host.agent() as agent:
+        await host.synced(agent, first)
+        await host.synced(agent, host.commit(OTHER="changes nothing of the project"))
+        await client.containers.remove(f"{host.name}-web-1", force=True)
+        await host.heard("healed")
+        state = await host.until(agent, lambda s: s.sync is Sync.SYNCED)
+        releases = documents.releases(agent, state)
+        commits = [(r.number, r.kind, r.state, r.commit) for r in reversed(releases)]
+        assert commits[0] == (1, "up", "done", first), "a commit that changed nothing is no release"
+        assert [c[:3] for c in commits] == [(1, "up", "done"), (2, "up", "done")]
+        assert releases[0].command == f"rorqual agent: {host.name} at {state.synced[:12]}"
+
+
+async def test_what_a_kept_release_mounts_stays_and_the_rest_goes(there: tuple[Host, Engine]) -> None:
+    host, _ = there
+    more = '    volumes: ["./site:/site:ro"]\n'
+    async with host.agent() as agent:
+        for number in range(3):
+            await host.synced(agent, host.commit(host.web(more=more), app__site__index=str(number)))
+        objects = agent.desk.places.objects
+        assert len(objects.ids()) == 3
+        (objects.folder / "0123456789abcdef0123456789abcdef01234567").mkdir()
+        await host.synced(agent, host.commit(OTHER="x"))
+        await host.synced(agent, host.commit(OTHER="y"))
+        assert len(objects.ids()) == 3, "what no release has is gone, what one has is there"
+
+
+async def test_somebody_elses_turn_at_the_project_is_waited_for(
+    there: tuple[Host, Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, client = there
+    monkeypatch.setattr(look, "LOCK_SECONDS", 0.1)
+    first = host.commit(host.web())
+    terms, folder = LockTerms(1.0), host.folder / "locks"
+    async with host.agent() as agent:
+        async with project_lock(client, host.name, "rorqual up", terms, folder, lambda text: None):
+            state = await host.until(agent, lambda s: "is locked by" in s.reason)
+            assert (state.held, await host.containers(client)) == ({}, {})
+        await host.synced(agent, first)
