@@ -1,5 +1,6 @@
 #!/bin/sh
-# `make demo`: the shop, up and healthy, on the engine that is there or on Rorqual's own; `make demo-stop` takes it away.
+# `make demo`: the shop, up and healthy, on the engine that is there or on Rorqual's own; a change planned, a drift mended.
+# `make demo-stop` takes it away.
 set -eu
 cd "$(dirname "$0")/shop"
 rorqual=$(cd ../.. && pwd)/.venv/bin/rorqual
@@ -59,6 +60,18 @@ show rorqual ps
 
 say "and what would change now"
 show rorqual plan
+
+say "what another name for the shop would come to: asked, not done"
+printf '%s$ SHOP_NAME="The Whale Shop" rorqual plan%s\n' "$bold" "$plain"
+SHOP_NAME="The Whale Shop" rorqual plan
+
+say "a replica is stopped by hand: seen, named, mended, and nothing else is touched"
+show rorqual container stop shop-api-2
+show rorqual drift || [ $? = 1 ]
+show rorqual up -d --wait
+
+say "and all of it is remembered"
+show rorqual history
 
 say "look around: cd examples/shop && ../../.venv/bin/rorqual logs -f"
 say "stop it:     make demo-stop"
