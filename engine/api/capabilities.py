@@ -29,6 +29,8 @@ class Capabilities:
     cgroup_version: Literal[1, 2]
     swarm_active: bool
     rootless: bool
+    # Build requests may carry secrets, agents and named contexts (docs/build.md).
+    build_extension: bool = False
 
     @property
     def annotations(self) -> bool:

@@ -124,20 +124,31 @@ def below(context: BuildContext, folder: Path, prefix: str) -> Iterator[ContextE
 
 async def context_tar(context: BuildContext) -> AsyncIterator[bytes]:
     """The context as a tar stream."""
+    async for piece in members(context):
+        yield piece
+    yield END_OF_ARCHIVE
+
+
+def written(name: str, content: bytes) -> bytes:
+    """A file of this content as a member of a tar."""
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = len(content), 0o644
+    return header(member) + content + bytes(-len(content) % tarfile.BLOCKSIZE)
+
+
+async def members(context: BuildContext, prefix: str = "") -> AsyncIterator[bytes]:
+    """The context's members, each name behind the prefix; no end of the archive yet."""
     for name, content in sorted(context.written.items()):
-        member = tarfile.TarInfo(name)
-        member.size, member.mode = len(content), 0o644
-        yield header(member)
-        yield content + bytes(-len(content) % tarfile.BLOCKSIZE)
+        yield written(prefix + name, content)
     walk = entries(context)
     while batch := await anyio.to_thread.run_sync(partial(take, walk)):
         for entry in batch:
             member = member_of(entry)
+            member.name = prefix + member.name
             yield header(member)
             if member.isreg():
                 async for chunk in file_chunks(anyio.Path(entry.source), member.size):
                     yield chunk
-    yield END_OF_ARCHIVE
 
 
 def take(walk: Iterator[ContextEntry]) -> list[ContextEntry]:

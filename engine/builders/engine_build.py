@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
+from typing import Any
 
 import anyio
 
 from engine.builders.context import BuildContext, context_tar, is_remote, read_context
+from engine.builders.extended import EXTENDED, extended_body, folders_of
 from engine.builders.progress import Listener, OnLine
 from engine.builders.sources import DockerfileBuild
 from engine.client.errors import EngineError, NotImplementedByEngine, SystemFailure
 from engine.client.session import Engine
 from engine.dockerfile.rename import with_images_renamed
 
+PLAIN = "application/x-tar"
 # What only BuildKit can do and a build would be wrong without.
-NEEDS_BUILDKIT = {
-    "secrets": "build secrets",
-    "ssh": "ssh keys",
-    "privileged": "privileged mode",
-    "entitlements": "entitlements",
-}
+NEEDS_BUILDKIT = {"privileged": "privileged mode", "entitlements": "entitlements"}
+# What the extension of the request brings to engines that take it.
+EXTENSION = {"secrets": "build secrets", "ssh": "ssh keys"}
 IMAGE_CONTEXT = "docker-image://"
 # What only BuildKit can do and a build is the same image without.
 LEFT_OUT = ("cache_to", "no_cache_filter", "sbom", "provenance")
 
 
-def refuse_what_needs_buildkit(build: DockerfileBuild) -> None:
-    """Raises NotImplementedByEngine naming each key of the build object that the classic builder has no way for."""
-    keys = [f"build.{key} ({what})" for key, what in NEEDS_BUILDKIT.items() if getattr(build, key)]
-    others = [name for name in build.additional_contexts if name not in images_of(build)]
-    if others:
-        keys.append(f"build.additional_contexts ({', '.join(others)}: only images can be taken)")
+def refuse_what_needs_buildkit(build: DockerfileBuild, *, extension: bool = False) -> None:
+    """Raises NotImplementedByEngine naming each key of the build object that the engine's builder has no way for."""
+    wanting = NEEDS_BUILDKIT if extension else {**EXTENSION, **NEEDS_BUILDKIT}
+    keys = [f"build.{key} ({what})" for key, what in wanting.items() if getattr(build, key)]
+    known = {*images_of(build), *(folders_of(build) if extension else ())}
+    if others := [name for name in build.additional_contexts if name not in known]:
+        takes = "only images and folders can be taken" if extension else "only images can be taken"
+        keys.append(f"build.additional_contexts ({', '.join(others)}: {takes})")
     if len(build.platforms) > 1:
         keys.append("build.platforms (more than one)")
     if keys:
-        raise NotImplementedByEngine(
-            f"the engine's own builder can't honour {', '.join(keys)}: install the docker buildx plugin on this machine"
-        )
+        way = "use Docker with its buildx plugin" if extension else "install the docker buildx plugin on this machine"
+        raise NotImplementedByEngine(f"the engine's own builder can't honour {', '.join(keys)}: {way}")
 
 
 def images_of(build: DockerfileBuild) -> dict[str, str]:
@@ -70,19 +72,28 @@ async def build_on_engine(
     on_line: OnLine,
 ) -> str:
     """Build; return the image's id. Raises EngineError with the step that failed and the last lines."""
-    refuse_what_needs_buildkit(build)
+    takes_more = (await engine.capabilities()).build_extension
+    refuse_what_needs_buildkit(build, extension=takes_more)
     listener = Listener(on_line)
     remote = is_remote(build.context)
     if remote and build.dockerfile_inline is not None:
         raise NotImplementedByEngine("the engine's own builder takes no dockerfile_inline with a remote context")
-    if remote and build.additional_contexts:
-        raise NotImplementedByEngine("the engine's own builder takes no additional_contexts with a remote context")
-    context = None if remote else await anyio.to_thread.run_sync(context_of, build)
+    brings_more = bool(build.additional_contexts or build.secrets or build.ssh)
+    if remote and brings_more:
+        raise NotImplementedByEngine(
+            "the engine's own builder takes no contexts, secrets or keys with a remote context"
+        )
+    extended = takes_more and brings_more
+    context = None
+    if not remote:
+        context = await anyio.to_thread.run_sync(read_context if extended else context_of, build)
     dockerfile = context.dockerfile if context else build.dockerfile
     image_id = ""
-    async with engine.images.build(
-        context_tar(context) if context else b"",
-        {
+    async with AsyncExitStack() as stack:
+        body: AsyncIterator[bytes] | bytes = context_tar(context) if context else b""
+        if extended and context is not None:
+            body = await stack.enter_async_context(extended_body(engine, build, context))
+        options: Any = {
             "t": list(tags),
             "rm": True,
             "forcerm": True,
@@ -100,8 +111,9 @@ async def build_on_engine(
             **({"shmsize": build.shm_size} if build.shm_size else {}),
             **({"platform": platform} if platform else {}),
             **({"isolation": build.isolation} if build.isolation else {}),
-        },
-    ) as lines:
+        }
+        content_type = EXTENDED if extended else PLAIN
+        lines = await stack.enter_async_context(engine.images.build(body, options, content_type=content_type))
         try:
             async for line in lines:
                 listener.text(line.get("stream", ""))

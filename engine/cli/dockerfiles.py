@@ -32,8 +32,8 @@ def check_dockerfiles(values: Mapping[str, Any], report: Report) -> None:
 
 def builds_of(values: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every build of the project with the path of its key: `services.web.build`, `images.base.build`."""
-    for part in ("services", "images"):
-        for name, entry in (values.get(part) or {}).items():
+    for part, key in (("services", "services"), ("images", "typed_images")):
+        for name, entry in (values.get(key) or {}).items():
             if isinstance(build := entry.get("build"), dict):
                 yield f"{part}.{name}.build", build
 

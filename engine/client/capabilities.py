@@ -21,6 +21,11 @@ def kind_of(version: Version) -> Kind:
     return "podman" if "podman" in names else "rorqual" if "rorqual" in names else "docker"
 
 
+def takes_extended_builds(version: Version) -> bool:
+    parts = version.get("Components") or []
+    return any(part.get("Name") == "rorqual-build" and part.get("Version") == "1" for part in parts)
+
+
 def reckon(
     version: Version, info: Info, ping: Ping, api: tuple[int, int], *, update: bool, distribution: bool
 ) -> Capabilities:
@@ -45,6 +50,7 @@ def reckon(
         stop_signal_at_stop=api >= (1, 42),
         cgroup_version=2 if info.get("CgroupVersion") == "2" else 1,
         swarm_active=(info.get("Swarm") or {}).get("LocalNodeState") == "active",
+        build_extension=takes_extended_builds(version),
         rootless=any("rootless" in option for option in info.get("SecurityOptions") or []),
     )
 

@@ -134,15 +134,23 @@ class ImageWriter(ImageReader):
 
     @asynccontextmanager
     async def build(
-        self, context: Body, options: BuildOptions, *, auths: Mapping[str, Credentials] | None = None
+        self,
+        context: Body,
+        options: BuildOptions,
+        *,
+        auths: Mapping[str, Credentials] | None = None,
+        content_type: str = TAR["content-type"],
     ) -> AsyncIterator[JsonLines[Progress]]:
-        """The engine's own builder on a tar; `auths` None = everything in the user's config.json."""
+        """The engine's own builder on a tar; `auths` None = everything in the user's config.json.
+
+        `content_type` is another for the extension that the capability build_extension speaks of.
+        """
         if auths is None:
             try:
                 auths = await ConfigFile.read(self._environment).all_auths()
             except CredentialsFault as error:
                 raise InvalidArgument(str(error)) from error
-        headers = {**TAR, "x-registry-config": header(auths)}
+        headers = {"content-type": content_type, "x-registry-config": header(auths)}
         async with self._progress("/build", build_query(options), body=context, headers=headers) as lines:
             yield lines
 

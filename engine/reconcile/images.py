@@ -125,7 +125,9 @@ def dockerfile_build(project: Project, build: Build, naming: Naming) -> Dockerfi
 def build_secrets(project: Project, build: Build) -> list[BuildSecret]:
     found = []
     for reference in build.secrets or ():
-        secret = project.secrets[reference.source or ""]
+        secret = project.secrets.get(reference.source or "")
+        if secret is None:
+            raise InvalidArgument(f'build.secrets: secret "{reference.source}" is not defined under secrets:')
         file = Path(secret.file) if secret.file else None
         found.append(BuildSecret(reference.target or reference.source or "", file, secret.environment))
     return found

@@ -118,6 +118,8 @@ def drop_unused(values: Values) -> None:
         for kind in ("secrets", "configs"):
             used[kind].update(each.get("source") for each in service.get(kind) or ())
         used["secrets"].update(each.get("source") for each in build.get("secrets") or ())
+    for image in (values.get("typed_images") or {}).values():
+        used["secrets"].update(each.get("source") for each in (image.get("build") or {}).get("secrets") or ())
     for kind, names in used.items():
         values[kind] = {name: resource for name, resource in values[kind].items() if name in names}
 

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from engine.api.errors import EngineError, InvalidArgument
+from engine.api.errors import InvalidArgument
 from engine.daemon.build.build import Build, Plan
 from engine.daemon.build.cache import BuildCache
 from engine.daemon.build.context import Context, extended_context, plain_context, read_dockerfile, unpack_context
@@ -90,18 +90,15 @@ class BuildRoom:
         return Context(root), await to_thread.run_sync(read_dockerfile, root, options.dockerfile)
 
     async def build(self, place: Workplace, options: BuildOptions, context: Context, plan: Plan, send: Send) -> None:
-        """Tell the whole build, its fault too: the answer's head is sent already."""
+        """Tell the whole build. Raises what ended it, to be told at the end of the stream."""
         transcript = Transcript(send, [stage.number for stage in plan.stages], quiet=options.quiet)
         with self.rooms.layers.adding():
-            try:
-                build = Build(self.rooms, options, plan, context, transcript, scratch=place.scratch, run=place.run)
-                state = await build.run()
-                if build.unused_arguments and not options.quiet:
-                    names = " ".join(build.unused_arguments)
-                    await transcript.tell({"stream": f"[Warning] One or more build-args [{names}] were not consumed\n"})
-                await self._finish(options, state, transcript)
-            except (EngineError, OSError) as error:
-                await transcript.tell(fault_line(error))
+            build = Build(self.rooms, options, plan, context, transcript, scratch=place.scratch, run=place.run)
+            state = await build.run()
+            if build.unused_arguments and not options.quiet:
+                names = " ".join(build.unused_arguments)
+                await transcript.tell({"stream": f"[Warning] One or more build-args [{names}] were not consumed\n"})
+            await self._finish(options, state, transcript)
 
     async def _finish(self, options: BuildOptions, state: State, transcript: Transcript) -> None:
         if options.labels:
@@ -147,16 +144,6 @@ def remove_folder(folder: Path) -> None:
 def is_local(remote: str) -> bool:
     """What some clients send for "the body is the context"."""
     return remote in ("client-session", "-")
-
-
-def fault_line(error: EngineError | OSError) -> dict[str, Any]:
-    code = getattr(error, "code", 0)
-    if isinstance(error, EngineError):
-        message = error.message
-    else:
-        message = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
-    detail = {"code": code, "message": message} if code else {"message": message}
-    return {"errorDetail": detail, "error": message}
 
 
 def total_size(layers: Layers) -> int:

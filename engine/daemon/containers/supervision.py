@@ -5,6 +5,7 @@ Level-triggered: a task waits for the end of what the runtime has, whoever start
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
 
 import anyio
@@ -64,7 +65,11 @@ class Supervision:
             container.phase = Phase.RESTARTING
             container.restarts += 1
         entry.pause_seconds = next_pause(entry.pause_seconds, ran)
-        rooms.shelf.save(entry)
+        try:
+            rooms.shelf.save(entry)
+        except EngineError as error:
+            # the end is the end, recorded or not: the next daemon finds no process
+            print(f"container {entry.id[:12]}: {error.message}", file=sys.stderr, flush=True)
         if status.oom_killed:
             rooms.tell(entry, "oom")
         # Addresses and ports are free before anybody hears of the end.

@@ -8,15 +8,17 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.api.errors import InvalidArgument, NotImplementedByEngine
+from engine.api.errors import EngineError, InvalidArgument, NotImplementedByEngine
 from engine.daemon.build.build import Plan
 from engine.daemon.build.context import EXTENDED
 from engine.daemon.build.options import BuildOptions
 from engine.daemon.build.room import BuildRoom
+from engine.daemon.build.transcript import line_of
 from engine.daemon.images.images import familiar_name
 from engine.daemon.images.show import moment
+from engine.daemon.server.errors import fault_of
 from engine.daemon.server.request import Request
-from engine.daemon.server.router import Route
+from engine.daemon.server.router import Route, is_hang_up
 from engine.daemon.server.unserved import BUILDKIT
 from engine.kit.clock import Clock
 from engine.oci.platform import Platform
@@ -33,7 +35,12 @@ def routes(builds: BuildRoom, clock: Clock) -> list[Route]:
             context, text = await builds.receive(place, options, request.body(), extended=kind == EXTENDED)
             plan = Plan.of(text, options)
             async with request.stream("application/json") as send:
-                await builds.build(place, options, context, plan, send)
+                try:
+                    await builds.build(place, options, context, plan, send)
+                except Exception as error:
+                    if is_hang_up(error):
+                        raise
+                    await send(line_of(fault_line(fault_of(error))))
 
     async def prune(request: Request) -> None:
         filters = dict(request.filters(PRUNE_FILTERS))
@@ -48,6 +55,13 @@ def routes(builds: BuildRoom, clock: Clock) -> list[Route]:
         Route("POST", "/build", build),
         Route("POST", "/build/prune", prune, since=(1, 31)),
     ]
+
+
+def fault_line(error: EngineError) -> dict[str, Any]:
+    """As a stream ends that has failed; with the exit code of the command, where that was it."""
+    code = getattr(error, "code", 0)
+    detail = {"code": code, "message": error.message} if code else {"message": error.message}
+    return {"errorDetail": detail, "error": error.message}
 
 
 def options_of(request: Request) -> BuildOptions:

@@ -3,7 +3,8 @@
 SQLite runs in WAL mode with synchronous=NORMAL: a commit is a write(2) and no fsync (40 µs, not 5 ms), so a killed
 daemon loses nothing, and a machine that loses power loses the last moments at most, in order. What can't be made
 again from the network or the layers (an image's names) asks for `sync`. Checkpoints, which do sync, run in a thread.
-A file that SQLite calls damaged is set aside and what can be read of it is kept.
+A file that SQLite calls damaged is set aside and what can be read of it is kept. Some megabytes beside it are held in
+reserve: on a full disk they are given to the records, so that what takes space can still be removed.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ CREATE TABLE IF NOT EXISTS records (
 ) WITHOUT ROWID
 """
 FORMAT = 1
+RESERVE = 4 << 20
 
 
 class RecordStore:
@@ -37,7 +39,45 @@ class RecordStore:
         self._lock = threading.RLock()
         self._depth = 0
         self._connection = open_or_mend(path)
+        self._reserve = path.with_name(f"{path.name}-reserve")
+        self._held = False
+        self._hold_reserve()
+        # the statements of the present transaction
+        self._done: list[tuple[str, tuple[str, ...]]] = []
         self.corrupt = 0
+
+    def _hold_reserve(self) -> None:
+        """Take the reserve where there is room for it."""
+        with contextlib.suppress(OSError):
+            space = os.statvfs(self._path.parent)
+            self._held = self._reserve.exists()
+            if not self._held and space.f_bavail * space.f_frsize > 2 * RESERVE:
+                with self._reserve.open("xb") as file:
+                    os.posix_fallocate(file.fileno(), 0, RESERVE)
+                self._held = True
+
+    def _execute(self, statement: str, values: tuple[str, ...] = ()) -> None:
+        """On a full disk once more, with the reserve. Raises SystemFailure."""
+        try:
+            try:
+                self._connection.execute(statement, values)
+            except sqlite3.OperationalError as error:
+                if "full" not in str(error) or not self._reserve.exists():
+                    raise
+                self._reserve.unlink()
+                self._held = False
+                self._begin_again()
+                self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            raise SystemFailure(f"can't write the engine's records to {self._path}: {error}") from error
+        self._done.append((statement, values))
+
+    def _begin_again(self) -> None:
+        """A full disk takes the whole transaction back: what was written in it is written again."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        for statement, values in self._done:
+            self._connection.execute(statement, values)
 
     def put(self, kind: str, id: str, record: Json) -> None:
         text = json.dumps(record, separators=(",", ":"))
@@ -61,10 +101,7 @@ class RecordStore:
 
     def _write(self, statement: str, values: tuple[str, ...]) -> None:
         with self.transaction():
-            try:
-                self._connection.execute(statement, values)
-            except sqlite3.Error as error:
-                raise SystemFailure(f"can't write the engine's records to {self._path}: {error}") from error
+            self._execute(statement, values)
 
     def _decode(self, kind: str, id: str, text: str) -> Json | None:
         """A record that is no JSON is moved aside, and said: the others must still be served."""
@@ -84,10 +121,13 @@ class RecordStore:
             self._depth += 1
             try:
                 if outermost:
-                    self._run("BEGIN IMMEDIATE")
+                    self._done.clear()
+                    self._execute("BEGIN IMMEDIATE")
                 yield
                 if outermost:
-                    self._run("COMMIT")
+                    self._execute("COMMIT")
+                    if not self._held:
+                        self._hold_reserve()
             except BaseException:
                 if outermost and self._connection.in_transaction:
                     with contextlib.suppress(sqlite3.Error):
@@ -95,12 +135,6 @@ class RecordStore:
                 raise
             finally:
                 self._depth -= 1
-
-    def _run(self, statement: str) -> None:
-        try:
-            self._connection.execute(statement)
-        except sqlite3.Error as error:
-            raise SystemFailure(f"can't write the engine's records to {self._path}: {error}") from error
 
     def checkpoint(self) -> None:
         """Carry the journal into the file, and sync both. Blocks: for a thread. On a connection of its own."""

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,26 @@ def test_checkpoints_keep_the_journal_small_while_records_are_written(tmp_path: 
     store.put("a", "same", -1)
     assert store.get("a", "same") == -1
     assert (tmp_path / "db").stat().st_size > 0
+
+
+def test_a_full_disk_leaves_room_to_write_down_what_goes(tmp_path: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("needs root to mount a small file system")
+    place = tmp_path / "small"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "none", str(place)], check=True)
+    try:
+        store = RecordStore(place / "records.db")
+        store.put("kind", "a", {"n": 1})
+        with (place / "big").open("wb") as file, suppress(OSError):
+            while True:
+                file.write(bytes(1 << 16))
+        with store.transaction():
+            for number in range(200):
+                store.put("kind", f"b{number}", {"text": "x" * 1000})
+            store.delete("kind", "a")
+        assert len(store.list("kind")) == 200
+        store.close()
+        assert len(RecordStore(place / "records.db").list("kind")) == 200
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
