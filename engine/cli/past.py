@@ -68,6 +68,8 @@ async def key_of(options: EngineOptions, name: str, ledger: Ledger) -> Key:
         return known[0]
 
 
-async def release_of(project: ProjectOptions, engine: EngineOptions, ledger: Ledger, number: int) -> Release:
-    """Raises NotFound, saying which there are."""
-    return ledger.release(await key_of(engine, project_name(project, ledger), ledger), number)
+async def release_of(project: ProjectOptions, engine: EngineOptions, ledger: Ledger, number: int | None) -> Release:
+    """The newest where no number is given. Raises NotFound, saying which there are."""
+    key = await key_of(engine, project_name(project, ledger), ledger)
+    newest = next(iter(ledger.history(key)), None)
+    return ledger.release(key, number or (newest.number if newest else 0))

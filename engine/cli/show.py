@@ -19,7 +19,9 @@ from engine.ledger.document import release_document
 def show(
     project: ProjectOptions,
     engine: EngineOptions,
-    number: Annotated[int, typer.Argument(metavar="N", help="The release, as `rorqual history` numbers them")],
+    number: Annotated[
+        int | None, typer.Argument(metavar="N", help="The release, as `rorqual history` numbers them; else the newest")
+    ] = None,
     format: Annotated[
         str, typer.Option("--format", help="text, or json: for `plan --against`, without a sensitive value in it")
     ] = "text",

@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from engine.api.errors import Conflict, NotFound
-from engine.api.kept import KEPT, is_kept
+from engine.api.kept import KEPT, is_kept, whole_id
 from engine.client.session import Engine
 from engine.oci.reference import COMPONENT
 
@@ -41,7 +41,7 @@ async def keep_images(
 
     Raises EngineError where an image can't be named.
     """
-    repository, there = keep_repository(project), {image["Id"] for image in images}
+    repository, there = keep_repository(project), {whole_id(image["Id"]) for image in images}
     tags = {keep_tag(ledger, id): id for id in wanted if id in there}
     names = (name for image in images for name in image.get("RepoTags") or ())
     held = {name.rpartition(":")[2]: name for name in names if is_kept(name) and f"{repository}:{ledger}-" in name}

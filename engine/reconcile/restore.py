@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.api.errors import Conflict, NotFound
+from engine.api.kept import whole_id
 from engine.client.session import EngineReader
 from engine.ledger.release import Content, Pin, Release
 from engine.ledger.sealing import digests_in, unsealed
@@ -173,9 +174,9 @@ async def pin_images(
     the name that the ledger gave it.
     """
     naming, gone = Naming(project.name, options.separator), []
-    images = await engine.images.list(digests=True)
-    ids = {image["Id"] for image in images}
-    names = {name: image["Id"] for image in images for name in image.get("RepoTags") or ()}
+    images = await engine.images.list()
+    ids = {whole_id(image["Id"]) for image in images}
+    names = {name: whole_id(image["Id"]) for image in images for name in image.get("RepoTags") or ()}
     for key, service in project.services.items():
         pin = release.images.get(key)
         if pin is None:
@@ -196,7 +197,7 @@ async def pin_images(
 
 async def stands_for(engine: EngineReader, reference: str, pin: Pin) -> bool:
     try:
-        return (await engine.images.inspect(reference)).get("Id") == pin.id
+        return whole_id((await engine.images.inspect(reference)).get("Id") or "") == pin.id
     except NotFound:
         return False
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from engine.api.kept import whole_id
 from engine.client.session import EngineReader
 from engine.ledger.release import Json, Pin
 from engine.plan.diff.containers import UPDATABLE
@@ -26,10 +27,10 @@ class Standing(NamedTuple):
 
     def pins(self) -> dict[str, Pin]:
         """By service: what its first container runs."""
-        digests = {image["Id"]: tuple(image.get("RepoDigests") or ()) for image in self.images}
+        digests = {whole_id(image["Id"]): tuple(image.get("RepoDigests") or ()) for image in self.images}
         found: dict[str, Pin] = {}
         for container in sorted(self.containers, key=replica_of):
-            id = container.get("ImageID") or ""
+            id = whole_id(container.get("ImageID") or "")
             # Docker's word for "no digest known"
             known = tuple(d for d in digests.get(id, ()) if not d.startswith("<none>"))
             found.setdefault(replica_of(container)[0], Pin(id, known))
@@ -59,7 +60,7 @@ class Standing(NamedTuple):
 async def read_standing(engine: EngineReader, project: str) -> Standing:
     filters = {"label": [f"{PROJECT}={project}", f"{ONEOFF}=False"]}
     containers = await engine.containers.list(all=True, filters=filters)
-    return Standing(containers, await engine.images.list(digests=True))
+    return Standing(containers, await engine.images.list())
 
 
 def updatable(applied: str) -> Json:

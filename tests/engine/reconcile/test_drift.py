@@ -42,10 +42,19 @@ secrets: {{key: {{file: ./key}}}}
 
 @pytest.fixture
 def shop(tmp_path: Path, docker_engine: RunningEngine, request: pytest.FixtureRequest) -> Iterator[Workshop]:
+    yield from workshop(tmp_path, docker_engine, request)
+
+
+@pytest.fixture(params=["docker_engine", "rorqual_engine"])
+def anywhere(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Workshop]:
+    yield from workshop(tmp_path, request.getfixturevalue(request.param), request)
+
+
+def workshop(tmp_path: Path, engine: RunningEngine, request: pytest.FixtureRequest) -> Iterator[Workshop]:
     (tmp_path / "shop").mkdir()
     state = {"RORQUAL_STATE": str(tmp_path / "state")}
     name = f"d{abs(hash(request.node.name)) % 10**8}"
-    with Workshop(tmp_path / "shop", docker_engine, name, state) as found:
+    with Workshop(tmp_path / "shop", engine, name, state) as found:
         yield found
 
 
@@ -63,7 +72,8 @@ def drift(shop: Workshop, *words: str, code: int = 1) -> dict[tuple[str, str | N
     return {(d["address"], d["path"]): [d["applied"], d["live"], d["desired"]] for d in document["drift"]}
 
 
-def test_what_was_changed_in_place_is_named_three_ways_and_mended_with_as_many_calls(shop: Workshop) -> None:
+def test_what_was_changed_in_place_is_named_three_ways_and_mended_with_as_many_calls(anywhere: Workshop) -> None:
+    shop = anywhere
     standing(shop)
     assert drift(shop, code=0) == {}
     web, db = f"{shop.name}-web-1", f"{shop.name}-db-1"
@@ -96,7 +106,8 @@ def test_what_was_changed_in_place_is_named_three_ways_and_mended_with_as_many_c
     assert drift(shop, code=0) == {}
 
 
-def test_missing_foreign_and_changed_things_are_told_and_no_secret_with_them(shop: Workshop) -> None:
+def test_missing_foreign_and_changed_things_are_told_and_no_secret_with_them(anywhere: Workshop) -> None:
+    shop = anywhere
     standing(shop)
     label = f"com.docker.compose.project={shop.name}"
     shop.docker("rm", "-f", f"{shop.name}-db-1")

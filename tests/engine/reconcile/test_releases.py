@@ -25,7 +25,6 @@ services:
   web:
     image: {image}
     command: sleep 1000
-    init: true
     stop_grace_period: 0s
     environment: {{MODE: "{mode}", DB_PASSWORD: "{password}"}}
     configs: [{{source: app, target: /etc/app.conf}}]
@@ -39,6 +38,11 @@ secrets: {{key: {{file: ./key}}}}
 @pytest.fixture
 def shop(tmp_path: Path, docker_engine: RunningEngine, request: pytest.FixtureRequest) -> Iterator[Workshop]:
     yield from workshop(tmp_path, docker_engine, request)
+
+
+@pytest.fixture(params=["docker_engine", "podman_engine", "rorqual_engine"])
+def anywhere(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Workshop]:
+    yield from workshop(tmp_path, request.getfixturevalue(request.param), request)
 
 
 @pytest.fixture
@@ -100,7 +104,8 @@ def test_what_changed_something_is_a_release_and_nothing_else(shop: Workshop) ->
     assert where == str(state(shop) / "ledger" / FILE)
 
 
-def test_rollback_returns_to_what_was_with_no_source_tree_and_no_network(shop: Workshop) -> None:
+def test_rollback_returns_to_what_was_with_no_source_tree_and_no_network(anywhere: Workshop) -> None:
+    shop = anywhere
     web(shop)
     shop.run("up", "-d")
     web(shop, "prod", "other-password", "a = 2\n")
@@ -199,7 +204,7 @@ def test_without_the_key_values_come_from_the_source_or_are_named(shop: Workshop
 def test_a_failed_release_is_recorded_and_no_state_to_return_to(shop: Workshop) -> None:
     web(shop)
     shop.run("up", "-d")
-    text = (shop.folder / "compose.yaml").read_text().replace("    init: true\n", "")
+    text = (shop.folder / "compose.yaml").read_text()
     shop.write(text.replace("command: sleep 1000", "command: /no/such/program"))
     shop.run("up", "-d", code=1)
     assert told(shop)[0] == (2, "up", "failed")
