@@ -7,6 +7,7 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING
 
+from engine.api.errors import InvalidArgument
 from engine.cli.options import ProjectOptions
 from specs.load import Request
 from specs.remote import Fetched
@@ -28,11 +29,19 @@ def fetch(name: str) -> Fetched:
     return remotes().fetch(name)
 
 
+def working_directory() -> str:
+    """Raises InvalidArgument where somebody has removed it."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        raise InvalidArgument("the working directory is gone: change to one that is there") from None
+
+
 def request_of(options: ProjectOptions, *, strict_env: bool = False) -> Request:
     """What the project options ask for, with this process's environment; `-f -` reads all of stdin."""
     reads_stdin = "-" in (options.file or ())
     return Request(
-        working_directory=os.getcwd(),
+        working_directory=working_directory(),
         environment=dict(os.environ),
         files=options.file,
         project_directory=options.project_directory,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 from engine.graph.address import Address, Kind
 from engine.plan.draft import Draft
 from engine.plan.faults import Unplannable
@@ -25,6 +27,7 @@ def make_plan(project: Project, observed: Observed, options: PlanOptions) -> Pla
     Raises Unplannable for a missing external network or volume, and for what can't be on one host.
     """
     keys = select(project, options.services, deps=options.deps)
+    check_names(project, options)
     check_ports(project, keys, options)
     draft = Draft()
     renewed = plan_images(draft, project, keys, observed, options)
@@ -65,6 +68,16 @@ def plan_orphans(draft: Draft, project: Project, observed: Observed, options: Pl
         text = f"found orphan containers ({names}) of project {project.name}, which no service of the spec made"
         hint = "up --remove-orphans removes them"
         draft.warnings.append(Diagnostic(Severity.WARNING, "orphan-containers", text, hint=hint))
+
+
+def check_names(project: Project, options: PlanOptions) -> None:
+    """What a flag says of a service that isn't there is a slip of the pen."""
+    for flag, names in (("--scale", options.scale), ("--rerun", options.rerun)):
+        for name in sorted(names):
+            if name not in project.services:
+                close = get_close_matches(name, list(project.services), 1)
+                hint = f'did you mean "{close[0]}"?' if close else None
+                raise Unplannable("unknown-service", f"no such service: {name} ({flag})", hint=hint)
 
 
 def check_ports(project: Project, keys: list[str], options: PlanOptions) -> None:

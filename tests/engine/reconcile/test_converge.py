@@ -1,4 +1,4 @@
-"""`up`, `plan`, `down` and the plain verbs on a real Docker engine, through the real command line."""
+"""`up`, `plan`, `down` and the plain verbs on dockerd and on our own engine, through the real command line."""
 
 from __future__ import annotations
 
@@ -71,9 +71,10 @@ services:
 """
 
 
-@pytest.fixture
-def shop(tmp_path: Path, docker_engine: RunningEngine, request: pytest.FixtureRequest) -> Iterator[Workshop]:
-    with Workshop(tmp_path, docker_engine, f"t{abs(hash(request.node.name)) % 10**8}") as workshop:
+@pytest.fixture(params=["docker_engine", "rorqual_engine"])
+def shop(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Workshop]:
+    engine: RunningEngine = request.getfixturevalue(request.param)
+    with Workshop(tmp_path, engine, f"t{abs(hash(request.node.name)) % 10**8}") as workshop:
         yield workshop
 
 

@@ -41,12 +41,13 @@ networks: {{front: {{labels: {{revision: "{revision}"}}}}, back: }}
 volumes: {{data: }}
 secrets: {{key: {{environment: KEY}}}}
 """
-SAMPLE = 6
+SAMPLE = 4
 
 
-@pytest.fixture
-def shop(tmp_path: Path, docker_engine: RunningEngine) -> Iterator[Workshop]:
-    with Workshop(tmp_path, docker_engine, "crash", environment={"KEY": "k"}) as workshop:
+@pytest.fixture(params=["docker_engine", "rorqual_engine"])
+def shop(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Workshop]:
+    engine: RunningEngine = request.getfixturevalue(request.param)
+    with Workshop(tmp_path, engine, "crash", environment={"KEY": "k"}) as workshop:
         yield workshop
 
 

@@ -118,11 +118,15 @@ COUNT = 120 if os.environ.get("RORQUAL_CHAOS") else 10
 
 
 @pytest.mark.parametrize("seed", range(COUNT))
-def test_a_plan_after_up_is_empty(seed: int, tmp_path: Path, docker_engine: RunningEngine) -> None:
+@pytest.mark.parametrize("engine_fixture", ["docker_engine", "rorqual_engine"])
+def test_a_plan_after_up_is_empty(
+    seed: int, engine_fixture: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    engine: RunningEngine = request.getfixturevalue(engine_fixture)
     (tmp_path / "here").write_text("file\n")
     (tmp_path / "secret").write_text("hush")
-    with Workshop(tmp_path, docker_engine, f"gen{seed}") as shop:
-        project = drawn(random.Random(seed), docker_engine.image)
+    with Workshop(tmp_path, engine, f"gen{seed}") as shop:
+        project = drawn(random.Random(seed), engine.image)
         shop.write(json.dumps(project, indent=1))
         shop.run("up", "-d")
         assert shop.plan()["steps"] == [], json.dumps(project["services"], indent=1)
