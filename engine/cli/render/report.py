@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from engine.cli.render.causes import Cause, cause_of
+from engine.cli.render.causes import LOST, Cause, cause_of
 from engine.cli.render.diagnostics import render_text
 from engine.graph.address import Address, Kind
 from engine.plan.steps import PullImage
-from engine.reconcile.outcome import Outcome, Report
+from engine.reconcile.outcome import Outcome, Report, Status
 from specs.models import Project
 from specs.source import Diagnostic, Severity, Span
 
@@ -19,14 +19,18 @@ Spans = Callable[..., Span | None]
 
 def render_failures(report: Report, span_of: Spans, project: Project) -> str:
     """Text without a newline at its end; for a report in which something failed or was skipped."""
-    lines = [line for outcome in report.failed for line in failure_lines(outcome, span_of, project)]
-    skipped = report.skipped
-    if skipped:
-        named = {o.step.address for o in report.failed}
-        names = ", ".join(dict.fromkeys(str(o.step.address) for o in skipped if o.step.address not in named))
-        why = "interrupted" if not report.failed else "because of that"
-        if names:
-            lines.append(f"not reached, {why}: {names}")
+    lost = [o for o in report.failed if cause_of(o.step.word, o.reason) is LOST]
+    failed = [o for o in report.failed if o not in lost]
+    lines = [line for outcome in failed for line in failure_lines(outcome, span_of, project)]
+    if lost:
+        # one fault, however many steps were under way: and none of theirs
+        lines.append(render_text([Diagnostic(Severity.ERROR, LOST.code, lost[0].reason, hint=LOST.hint)]))
+    named = {o.step.address for o in failed}
+    late = (o.step.address for o in report.outcomes if o in lost or o.status is Status.SKIPPED)
+    names = ", ".join(dict.fromkeys(str(address) for address in late if address not in named))
+    if names:
+        why = "because of that" if report.failed else "interrupted"
+        lines.append(f"not reached, {why}: {names}")
     return "\n".join(lines)
 
 
