@@ -111,6 +111,7 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
     pulls = Pulls(images.index, layers, blobs, store, events, clock, registries)
     pushes = Pushes(images.index, layers, blobs, pulls.sources, events, clock, registries)
     facts = Facts(engine_id(store), settings.version, places, await to_thread.run_sync(read_host, places.root))
+    facts.more.append(lambda: {"RegistryConfig": registry_routes.registry_config(settings.registries)})
     cache = BuildCache(places.root / "build-cache", store, layers, clock)
     images.also_kept += [pulls.kept, cache.tops]
     await images.collect()

@@ -28,7 +28,7 @@ async def test_the_capability_set_is_that_of_the_engine(engine: Engine, running:
     can = await engine.capabilities()
     assert can.engine == running.kind
     assert can.container_update is (running.kind != "podman")
-    assert can.distribution is (running.kind == "docker")
+    assert can.distribution is (running.kind != "podman")
     assert can.start_interval is (running.kind == "rorqual")
     assert (can.buildkit, can.swarm_active) == (False, False)
     assert can.cgroup_version in (1, 2)

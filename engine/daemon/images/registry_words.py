@@ -30,6 +30,9 @@ def pulling(reference: Reference) -> Iterator[None]:
         raise pull_error(reference, fault) from fault
     except TarFault as fault:
         raise SystemFailure(f"failed to register layer: {fault}") from fault
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise SystemFailure(f"failed to register layer: {where}{(error.strerror or str(error)).lower()}") from error
 
 
 def pull_error(reference: Reference, fault: RemoteFault) -> EngineError:

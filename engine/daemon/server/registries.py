@@ -22,7 +22,7 @@ from engine.daemon.server.router import Route
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
 from engine.registry.client.faults import RemoteFault
-from engine.registry.client.policy import HUB
+from engine.registry.client.policy import HUB, LOOPBACK, Policy
 from engine.registry.client.remote import INDEXES
 
 Line = dict[str, Any]
@@ -106,6 +106,20 @@ def routes(pulls: Pulls, pushes: Pushes) -> list[Route]:
         Route("GET", "/images/search", search),
         Route("POST", "/auth", auth),
     ]
+
+
+def registry_config(policy: Policy) -> Line:
+    """What /info says of registries."""
+    networks = [entry for entry in policy.insecure if "/" in entry]
+    hosts = [entry for entry in policy.insecure if "/" not in entry]
+    mirrors = [url if url.endswith("/") else f"{url}/" for url in policy.mirrors]
+    hub = {"Name": HUB, "Mirrors": mirrors, "Secure": True, "Official": True}
+    others = {host: {"Name": host, "Mirrors": [], "Secure": False, "Official": False} for host in hosts}
+    return {
+        "InsecureRegistryCIDRs": [*LOOPBACK, *networks],
+        "IndexConfigs": {HUB: hub, **others},
+        "Mirrors": mirrors,
+    }
 
 
 async def pull(request: Request, pulls: Pulls) -> None:

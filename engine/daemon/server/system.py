@@ -199,11 +199,6 @@ def info_of(facts: Facts, now: float) -> dict[str, Any]:
         "OSType": "linux",
         "Architecture": system.machine,
         "IndexServerAddress": "https://index.docker.io/v1/",
-        "RegistryConfig": {
-            "InsecureRegistryCIDRs": ["127.0.0.0/8"],
-            "IndexConfigs": {"docker.io": {"Name": "docker.io", "Mirrors": [], "Secure": True, "Official": True}},
-            "Mirrors": [],
-        },
         "NCPU": os.cpu_count() or 1,
         "MemTotal": host.memory,
         "GenericResources": None,

@@ -59,6 +59,7 @@ class Unpacker:
         self._folders: dict[bytes, Entry] = {}
         self._made: dict[bytes, int] = {}
         self._hidden: set[bytes] = set()
+        self._umask = umask_of_process()
         self.result = Unpacked()
 
     def run(self) -> Unpacked:
@@ -136,15 +137,19 @@ class Unpacker:
             # old tars write a folder as a file with a slash
             self._folder(entry, path, parent, name)
             return
-        handle = os.open(name, NEW_FILE, 0o600, dir_fd=parent)
+        # a usual mode is had at once, and root's files are root's already: two calls less of six
+        plain = not entry.mode & (self._umask | ~0o777)
+        handle = os.open(name, NEW_FILE, entry.mode if plain else 0o600, dir_fd=parent)
         try:
             if entry.pieces is not None:
                 self._sparse_content(entry, handle)
             elif entry.size:
                 self._made[path] = self._recipe.file(path, entry.size)
                 self._content(handle)
-            os.fchown(handle, entry.uid, entry.gid)
-            os.fchmod(handle, entry.mode)
+            if entry.uid or entry.gid:
+                os.fchown(handle, entry.uid, entry.gid)
+            if not plain:
+                os.fchmod(handle, entry.mode)
             for key, value in entry.xattrs.items():
                 set_xattr(handle, key, value)
             os.utime(handle, ns=(entry.mtime_ns, entry.mtime_ns))
@@ -237,6 +242,13 @@ class Unpacker:
         0x35: _folder,
         0x36: _special,
     }
+
+
+def umask_of_process() -> int:
+    """Asked of /proc: umask(2) could only change it, for all threads."""
+    with open("/proc/self/status", "rb") as file:
+        found = next((line for line in file if line.startswith(b"Umask:")), b"Umask: 0777")
+    return int(found.split()[1], 8)
 
 
 def make_opaque(name: bytes, parent: int) -> None:

@@ -23,6 +23,8 @@ BACKOFF = Backoff(first=0.25, longest=8.0)
 LONGEST_WAIT = 60.0
 PASSING = {429, 500, 502, 503, 504}
 LARGEST_REFUSAL = 1 << 16
+# The resolver's words for a name that it can't resolve.
+UNRESOLVED = ("not known", "name resolution", "no address associated")
 
 
 class Session:
@@ -132,4 +134,6 @@ def said(url: str, fault: HttpFault) -> str:
         origin = Origin.of(url)
         host = f"[{origin.host}]" if ":" in origin.host else origin.host
         return f"dial tcp {host}:{origin.port}: connect: {fault}"
+    if isinstance(fault, ConnectFailed) and any(words in str(fault) for words in UNRESOLVED):
+        return f"dial tcp: lookup {Origin.of(url).host}: no such host"
     return str(fault)

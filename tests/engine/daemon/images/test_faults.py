@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import gzip
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
 import pytest
 
 from engine.api.errors import EngineError, SystemFailure
+from tests.engine.daemon.daemons import running_daemon
 from tests.engine.daemon.images.rooms import Room, config_for, layer, opened_room, packed, pushed_image
+from tests.engine.daemon.tars import member, tar_of
+from tests.engines import TEST_REGISTRY
 from tests.faulty import Asked, Harm, Rule, faulty
-from tests.registries import Answer, Registry
+from tests.registries import ROOT, Answer, Registry, running_registry
 
 pytestmark = [pytest.mark.root, pytest.mark.anyio]
 
@@ -195,3 +204,63 @@ async def test_a_push_whose_registry_dies_in_the_middle_fails_and_can_be_done_ag
             dead = False
             await room.pushes.push(chosen, None, lambda line: None)
             assert registry.ask("GET", f"/v2/{name}-copy/tags/list").json["tags"] == ["v1"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], check=True)
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+async def test_a_full_disk_is_said_leaves_nothing_and_is_no_end(
+    registry: Registry, name: str, small_disk: Path
+) -> None:
+    pushed_image(registry, name, "large", [random_layer(12)])
+    pushed_image(registry, name, "small", [layer("one")])
+    async with opened_room(small_disk) as room:
+        await refused(room, f"{registry.address}/{name}:large", "no space left on device", folder=small_disk)
+        assert (await room.pulls.pull(f"{registry.address}/{name}:small")).names
+
+
+def random_layer(megabytes: int) -> bytes:
+    chance = random.Random(5)
+    return tar_of(*[member(f"f{number}", content=chance.randbytes(1 << 20)) for number in range(megabytes)])
+
+
+@pytest.mark.parametrize("seed", range(8 if os.environ.get("RORQUAL_CHAOS") else 2))
+def test_a_daemon_killed_in_the_middle_of_a_pull_pulls_the_rest(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    with running_daemon() as daemon, running_registry(tmp_path, port=PORT, netns=daemon.engine.pid) as registry:
+        # pushed from where the registry is: its loopback is not ours
+        inside = [*in_netns(daemon.engine.pid), sys.executable, "-c", PUSH, f"127.0.0.1:{PORT}", str(seed)]
+        subprocess.run(inside, check=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        assert registry.process is not None
+        pull = ["docker", f"--host={daemon.engine.host}", "pull", "-q", f"localhost:{PORT}/killed:v1"]
+        started = subprocess.Popen(pull, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with suppress(subprocess.TimeoutExpired):
+            started.wait(chance.uniform(0.05, 0.6))
+        daemon.kill()
+        started.wait()
+        daemon.start()
+        listed = ["docker", f"--host={daemon.engine.host}", "images", "-q", f"localhost:{PORT}/killed"]
+        if subprocess.run(listed, capture_output=True, text=True, check=True).stdout:
+            check = ["docker", f"--host={daemon.engine.host}", "save", "-o", "/dev/null", f"localhost:{PORT}/killed:v1"]
+            subprocess.run(check, check=True, capture_output=True)
+        subprocess.run(pull, check=True, capture_output=True)
+
+
+PORT = int(TEST_REGISTRY.partition(":")[2])
+PUSH = """
+import sys
+from tests.engine.daemon.daemons import running_daemon
+from tests.engine.daemon.images.rooms import layer, pushed_image
+from tests.registries import Registry
+pushed_image(Registry("rorqual", sys.argv[1]), "killed", "v1", [layer(f"{sys.argv[2]}-{n}", 2000) for n in range(5)])
+"""
+
+
+def in_netns(pid: int) -> list[str]:
+    return ["nsenter", f"--net=/proc/{pid}/ns/net"]

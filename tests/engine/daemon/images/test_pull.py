@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from engine.api.errors import NotFound, SystemFailure
+from engine.daemon.server.registries import registry_config
 from engine.oci.platform import Platform
 from engine.registry.client.policy import Policy
 from tests.engine.daemon.images.rooms import INDEX, config_for, digest_in, layer, opened_room, packed, pushed_image
@@ -128,6 +129,13 @@ async def test_what_a_registry_has_not_is_said_as_docker_says_it(registry: Regis
             await room.pulls.pull(f"{registry.address}/never")
         with pytest.raises(SystemFailure, match=r"dial tcp 127\.0\.0\.1:1: connect: connection refused"):
             await room.pulls.pull("127.0.0.1:1/x")
+
+
+def test_info_tells_of_mirrors_and_insecure_registries() -> None:
+    told = registry_config(Policy(mirrors=("http://mirror:5000",), insecure=("10.0.0.0/8", "old:5000")))
+    assert told["Mirrors"] == told["IndexConfigs"]["docker.io"]["Mirrors"] == ["http://mirror:5000/"]
+    assert told["InsecureRegistryCIDRs"] == ["127.0.0.0/8", "::1/128", "10.0.0.0/8"]
+    assert told["IndexConfigs"]["old:5000"]["Secure"] is False
 
 
 async def test_the_hubs_names_are_asked_of_its_mirror(registry: Registry, tmp_path: Path) -> None:
