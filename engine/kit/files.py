@@ -25,8 +25,11 @@ def atomic_write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         os.replace(name, target)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            # what a write to a full disk raises names no file
+            error.filename = str(path)
         raise
     sync_folder(target.parent)
 

@@ -59,18 +59,27 @@ def read_sealer(directory: Path) -> Sealer:
         pass
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = directory / f".seal.key.{os.getpid()}.{secrets.token_hex(4)}"
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(secrets.token_bytes(32))
-        file.flush()
-        os.fsync(file.fileno())
     try:
+        write_key(temporary)
         # a link fails where another run was first, and then that one's key counts
         os.link(temporary, path)
     except FileExistsError:
         pass
     finally:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
     return Sealer(path.read_bytes())
+
+
+def write_key(path: Path) -> None:
+    """Raises OSError with the file's name, which a full disk doesn't say by itself."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def read_contents(project: Project, sealer: Sealer) -> dict[str, str | None]:
