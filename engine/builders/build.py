@@ -26,11 +26,16 @@ __all__ = ["CONTENT", "BuildLine", "BuildOptions", "Built", "build_image", "cont
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """`fresh` asks for newer packages and base images (--pull); `platform` as os/architecture, empty = the engine's."""
+    """`fresh` asks for newer packages and base images (--pull); `platform` as os/architecture, empty = the engine's.
+
+    `memory` (bytes) is the classic builder's, `builder` buildx's: a Dockerfile build that can't honour it is refused.
+    """
 
     fresh: bool = False
     no_cache: bool = False
     platform: str = ""
+    memory: int = 0
+    builder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,7 @@ async def from_dockerfile(
     engine: Engine, source: DockerfileBuild, tags: Sequence[str], options: BuildOptions, on_line: OnLine
 ) -> Built:
     labels = {CONTENT: await anyio.to_thread.run_sync(content_key, source)}
+    source = replace(source, memory=options.memory, builder=options.builder)
     whole = list(dict.fromkeys([*tags, *source.tags]))
     capabilities = await engine.capabilities()
     with_buildx = capabilities.engine == "docker" and not source.isolation and await has_buildx()

@@ -48,7 +48,8 @@ def command(
     platform: str,
 ) -> list[str]:
     """The words after `docker`: every key of the build object has its flag. Pure."""
-    words = ["buildx", "build", "--progress=plain", "--load", f"--iidfile={id_file}"]
+    chosen = [f"--builder={build.builder}"] if build.builder else []
+    words = ["buildx", *chosen, "build", "--progress=plain", "--load", f"--iidfile={id_file}"]
 
     def many(flag: str, values: Sequence[str]) -> None:
         words.extend(f"--{flag}={value}" for value in values)
@@ -105,6 +106,8 @@ async def build_with_buildx(
     on_line: OnLine,
 ) -> str:
     """Build, load into `engine`, return the image's id. Raises EngineError with the last lines of the build."""
+    if build.memory:
+        raise InvalidArgument("--memory: BuildKit has no limit of memory for a build")
     if build.isolation:
         raise InvalidArgument(f"build.isolation ({build.isolation}) means something on Windows engines only")
     listener = Listener(on_line)

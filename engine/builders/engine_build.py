@@ -20,6 +20,9 @@ from engine.dockerfile.rename import with_images_renamed
 PLAIN = "application/x-tar"
 # What only BuildKit can do and a build would be wrong without.
 NEEDS_BUILDKIT = {"privileged": "privileged mode", "entitlements": "entitlements"}
+# Of the command line: what a builder can't honour is refused, never left out.
+NO_BUILDER = "--builder names one of docker buildx, which this build doesn't go through"
+NO_MEMORY = "--memory: this engine's builder has no limit of memory"
 # What the extension of the request brings to engines that take it.
 EXTENSION = {"secrets": "build secrets", "ssh": "ssh keys"}
 IMAGE_CONTEXT = "docker-image://"
@@ -72,7 +75,12 @@ async def build_on_engine(
     on_line: OnLine,
 ) -> str:
     """Build; return the image's id. Raises EngineError with the step that failed and the last lines."""
-    takes_more = (await engine.capabilities()).build_extension
+    capabilities = await engine.capabilities()
+    if build.builder:
+        raise NotImplementedByEngine(NO_BUILDER)
+    if build.memory and capabilities.engine == "rorqual":
+        raise NotImplementedByEngine(NO_MEMORY)
+    takes_more = capabilities.build_extension
     refuse_what_needs_buildkit(build, extension=takes_more)
     listener = Listener(on_line)
     remote = is_remote(build.context)
@@ -108,6 +116,7 @@ async def build_on_engine(
             **({"dockerfile": dockerfile} if dockerfile else {}),
             **({"target": build.target} if build.target else {}),
             **({"networkmode": build.network} if build.network else {}),
+            **({"memory": build.memory} if build.memory else {}),
             **({"shmsize": build.shm_size} if build.shm_size else {}),
             **({"platform": platform} if platform else {}),
             **({"isolation": build.isolation} if build.isolation else {}),

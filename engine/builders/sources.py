@@ -91,6 +91,9 @@ class DockerfileBuild:
     entitlements: tuple[str, ...] = ()
     sbom: str = ""
     provenance: str = ""
+    # bytes that a RUN may use, and the name of a buildx builder: the command line's, no keys of the spec
+    memory: int = 0
+    builder: str = ""
 
 
 ImageSource = DebianImage | ArchiveImage | DockerfileBuild

@@ -119,3 +119,7 @@ def test_output_is_heard_line_by_line_without_colour_and_its_end_is_kept() -> No
     listener.end()
     assert [line.text for line in heard] == ["Step 1/2 : FROM x", "warning", "100%", "last"]
     assert listener.told("it failed") == "it failed\n  Step 1/2 : FROM x\n  warning\n  100%\n  last"
+
+
+def test_a_named_builder_stands_before_the_verb() -> None:
+    assert words(DockerfileBuild("/ctx", builder="big"))[:3] == ["buildx", "--builder=big", "build"]
