@@ -1,0 +1,185 @@
+"""What goes wrong around the loop: it keeps the last good state, says what is wrong, and recovers by itself."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from pathlib import Path
+from uuid import uuid4
+
+import anyio
+import pytest
+
+from engine.client.session import Engine
+from engine.gitops.loop.look import Look
+from engine.gitops.state.project import Health, Sync, Waiting
+from engine.gitops.state.store import StateFault, Store
+from engine.graph.address import Address, Kind
+from engine.plan.observed import Observed
+from engine.plan.options import PlanOptions
+from engine.plan.steps import FieldChange, Plan, StartContainer, Step
+from engine.reconcile.convergence import Convergence
+from tests.engine.gitops.host import Host, hosting
+from tests.engine.gitops.repository import make_repository
+from tests.engines import RunningEngine, running_rorqual, short_folder
+
+pytestmark = [pytest.mark.anyio, pytest.mark.root]
+
+
+@pytest.fixture
+async def there(rorqual_engine: RunningEngine, tmp_path: Path) -> AsyncIterator[tuple[Host, Engine]]:
+    async with hosting(tmp_path, rorqual_engine, f"fault-{uuid4().hex[:8]}") as found:
+        yield found
+
+
+async def test_a_source_that_goes_and_comes_back(there: tuple[Host, Engine]) -> None:
+    host, client = there
+    first = host.commit(host.web())
+    async with host.agent() as agent:
+        await host.synced(agent, first)
+        away = host.repository.bare.with_name("away.git")
+        shutil.move(host.repository.bare, away)
+        assert "does not appear to be a git repository" in (await host.heard("source-failed")).text
+        await client.containers.remove(f"{host.name}-web-1", force=True)
+        await host.heard("healed")
+        shutil.move(away, host.repository.bare)
+        second = host.commit(host.web("sleep 2"))
+        await host.heard("source-recovered")
+        await host.synced(agent, second)
+        assert len(host.kinds("source-failed")) == 1, "a fault is told once"
+
+
+async def test_a_plan_that_is_never_empty_stops_the_loop_on_that_project(
+    there: tuple[Host, Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, client = there
+    real = Look.plan
+
+    def never_empty(self: Look, work: Convergence, options: PlanOptions, observed: Observed) -> Plan:
+        """As for an engine that takes a field and doesn't keep it."""
+        plan = real(self, work, options, observed)
+        if not plan.empty:
+            return plan
+        (web,) = observed.containers
+        change = FieldChange("environment.N", "1", "2")
+        step = Step(1, Address(Kind.SERVICE, "web", 1), StartContainer(web.id), "environment changed", (change,))
+        return plan._replace(steps=(step,))
+
+    monkeypatch.setattr(Look, "plan", never_empty)
+    host.commit(host.web())
+    async with host.agent() as agent:
+        state = await host.until(agent, lambda s: s.waiting is Waiting.HANDS)
+        assert state.reason == "service.web.1: environment.N won't settle: '1' → '2'"
+        assert (await host.heard("unsettled")).text.endswith(state.reason)
+        monkeypatch.undo()
+        agent.sync(host.name)
+        await host.until(agent, lambda s: s.sync is Sync.SYNCED)
+        assert len(await host.containers(client)) == 1
+
+
+async def test_waves_come_one_after_the_other(there: tuple[Host, Engine]) -> None:
+    host, client = there
+    host.policy = "after: [other]"
+    host.source = "    discover: {pattern: 'other/compose.yaml'}\n"
+    sick = '    healthcheck: {test: [CMD, "false"], interval: 200ms, retries: 1, start_period: 0s}\n'
+    host.repository.commit({"other/compose.yaml": f"name: other-{host.name}\n{host.web(more=sick)}"})
+    first = host.commit(host.web())
+    async with host.agent() as agent:
+        state = await host.until(agent, lambda s: s.waiting is Waiting.WAVE)
+        assert (state.reason, await host.containers(client)) == ("comes after other", {})
+        await host.heard("failed")
+        assert await host.containers(client) == {}, "the first wave isn't there"
+        healthy = f"name: other-{host.name}\n{host.web()}"
+        second = host.repository.commit({"other/compose.yaml": healthy})
+        await host.synced(agent, second)
+        assert first != second
+    await client.containers.remove(f"other-{host.name}-web-1", force=True)
+    await client.networks.remove(f"other-{host.name}_default")
+
+
+async def test_outside_of_its_window_a_commit_waits_and_drift_is_mended(there: tuple[Host, Engine]) -> None:
+    host, client = there
+    first = host.commit(host.web())
+    async with host.agent() as agent:
+        await host.synced(agent, first)
+    host.policy = "windows: [{cron: '0 0 1 1 *', duration: 1s}]"
+    second = host.commit(host.web("sleep 2"))
+    async with host.agent() as agent:
+        state = await host.until(agent, lambda s: s.target == second and s.waiting is Waiting.WINDOW)
+        assert "the next window opens at" in state.reason and state.synced == first
+        await client.containers.remove(f"{host.name}-web-1", force=True)
+        await host.heard("healed")
+        assert (await client.containers.inspect(f"{host.name}-web-1"))["Config"]["Cmd"] == ["sleep", "1000"]
+
+
+async def test_a_source_declares_another_and_takes_it_back(there: tuple[Host, Engine], tmp_path: Path) -> None:
+    host, client = there
+    team = make_repository(tmp_path / "team")
+    key = f"team-{host.name}"
+    team.commit({f"{key}/compose.yaml": host.web()})
+    host.source = "    more: sources.yaml\n"
+    declared = f"sources: {{team: {{git: {team.bare}, interval: 200ms, discover: {{pattern: '*/compose.yaml'}}}}}}\n"
+    host.repository.commit({"sources.yaml": declared, "app/compose.yaml": host.web()})
+    async with host.agent() as agent:
+        mine, host.name = host.name, key
+        await host.until(agent, lambda s: s.sync is Sync.SYNCED and s.health is Health.HEALTHY)
+        host.repository.commit({"sources.yaml": "sources: {}\n"})
+        await host.heard("pruned")
+        assert await host.containers(client) == {} and "team" not in agent.followings
+        host.name = mine
+        await host.until(agent, lambda s: s.sync is Sync.SYNCED)
+
+
+async def test_a_state_that_cannot_be_written_is_told_and_nothing_is_begun_that_could_not_be_remembered(
+    there: tuple[Host, Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, client = there
+    full = [True]
+    save = Store.save
+
+    def saved(self: Store, state: object) -> bool:
+        if full[0]:
+            raise StateFault("the agent's state can't be written: database or disk is full")
+        return save(self, state)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Store, "save", saved)
+    monkeypatch.setattr("engine.gitops.loop.agent.SURPRISED_SECONDS", 0.1)
+    first = host.commit(host.web())
+    async with host.agent() as agent:
+        state = await host.until(agent, lambda s: "disk is full" in s.reason)
+        assert (state.held, await host.containers(client)) == ({}, {})
+        full[0] = False
+        await host.synced(agent, first)
+
+
+async def test_what_crashes_soon_after_its_release_goes_back(there: tuple[Host, Engine]) -> None:
+    host, client = there
+    good = host.commit(host.web())
+    async with host.agent() as agent:
+        await host.synced(agent, good)
+        bad = host.commit(host.web("sh -c 'sleep 0.4; exit 3'"))
+        state = await host.until(agent, lambda s: bad in s.held and s.health is Health.HEALTHY)
+        assert state.synced == good
+        assert (await client.containers.inspect(f"{host.name}-web-1"))["Config"]["Cmd"] == ["sleep", "1000"]
+
+
+async def test_an_engine_that_goes_and_comes_back(tmp_path: Path) -> None:
+    with short_folder() as folder:
+        engine = await anyio.to_thread.run_sync(started, folder)
+        host = Host(tmp_path, engine[1], f"fault-{uuid4().hex[:8]}", make_repository(tmp_path / "r"))
+        first = host.commit(host.web())
+        async with host.agent() as agent:
+            await host.synced(agent, first)
+            await anyio.to_thread.run_sync(engine[0].close)
+            second = host.commit(host.web("sleep 2"))
+            state = await host.until(agent, lambda s: s.waiting is Waiting.RETRY and s.target == second)
+            assert (state.held, state.synced, state.health) == ({}, first, Health.UNKNOWN)
+            engine = await anyio.to_thread.run_sync(started, folder)
+            await host.synced(agent, second)
+        await anyio.to_thread.run_sync(engine[0].close)
+
+
+def started(folder: Path) -> tuple[ExitStack, RunningEngine]:
+    stack = ExitStack()
+    return stack, stack.enter_context(running_rorqual(folder))
