@@ -41,8 +41,13 @@ def validate(config: Config = DEFAULT_CONFIG) -> None:
     if len(report):
         print(render_text(report))
     projects = sum(len(source.projects) for source in settings.sources)
-    print(f"{config}: {len(settings.sources)} sources, {projects} projects named")
+    print(f"{config}: {counted(len(settings.sources), 'source')}, {counted(projects, 'project')} named")
     raise typer.Exit(CLEAN)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 source`, `2 sources`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @agent.command("run")
@@ -90,7 +95,8 @@ async def keep(settings: Settings, log_format: str) -> None:
                 tasks.start_soon(log, events, log_format)
                 tasks.start_soon(serve_api, found, doors)
                 tasks.start_soon(keep_telling, found)
-                print(f"agent: {len(settings.sources)} sources, state in {found.desk.places.root}", file=sys.stderr)
+                sources = counted(len(settings.sources), "source")
+                print(f"agent: {sources}, state in {found.desk.places.root}", file=sys.stderr)
                 await found.run()
                 await anyio.lowlevel.checkpoint()
                 tasks.cancel_scope.cancel()

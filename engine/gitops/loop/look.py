@@ -64,6 +64,11 @@ class Look:
         revision, state = self.choice.revision, self.state
         return revision != state.synced or state.attempted not in {"", revision}
 
+    @property
+    def back(self) -> bool:
+        """Whether it is an earlier revision that is due, since the newest one failed."""
+        return self.choice.waiting is Waiting.NEWER
+
     @cached_property
     def now(self) -> float:
         return self.desk.clock.now()
@@ -221,7 +226,7 @@ class Look:
         if not begun:
             state.attempted, state.attempted_at, state.failures = self.choice.revision, self.now, 0
         state.health = Health.PROGRESSING
-        if self.new and not begun and not plan.empty:
+        if self.new and not begun and not plan.empty and not self.back:
             self.desk.tell(state, "syncing", f"{self.choice.revision[:12]}: {gate.summary(plan)}")
         state.uses[self.choice.revision] = list(ready.objects)
         state.owned = sorted({*state.owned, *addresses_of(ready.project)})
@@ -264,14 +269,13 @@ class Look:
 
     def done(self, plan: Plan, ready: Ready) -> float:
         state, revision = self.state, self.choice.revision
-        back = self.choice.waiting is Waiting.NEWER
         if self.new:
             if state.healthy != revision:
                 state.before = state.healthy
             state.synced, state.healthy, state.synced_at, state.crashes = revision, revision, self.now, 0
             text = f"{gate.summary(plan) or 'nothing had to change'}"
-            if back:
-                self.desk.tell(state, "rolled-back", f"back on {revision[:12]}: {self.choice.reason}")
+            if self.back:
+                self.desk.tell(state, "rolled-back", f"back on {revision[:12]}: {state.held.get(state.target, '')}")
             else:
                 self.desk.tell(state, "synced", f"{revision[:12]}: {text}")
         elif not plan.empty:
@@ -308,7 +312,7 @@ class Look:
         state, why = self.state, self.desk.redacted(self.state.key, why)
         state.health = Health.DEGRADED
         over = self.desk.clock.now() - state.attempted_at >= self.policy.health_timeout_seconds
-        if self.new and self.choice.waiting is not Waiting.NEWER and (final or over):
+        if self.new and not self.back and (final or over):
             return self.refuse(why)
         if not self.new and state.reason != why:
             self.desk.tell(state, "failed", why)

@@ -62,7 +62,7 @@ def test_validate_says_what_is_wrong_and_how_many_projects_there_are(tmp_path: P
         subprocess.run([RORQUAL, "agent", "validate", "-c", each], capture_output=True, text=True, cwd=tmp_path)
         for each in (good.name, bad.name)
     ]
-    assert (done[0].returncode, done[0].stdout) == (0, "good.yaml: 1 sources, 1 projects named\n")
+    assert (done[0].returncode, done[0].stdout) == (0, "good.yaml: 1 source, 1 project named\n")
     assert done[1].returncode == 1
     assert "bad.yaml:1:15: error[unknown-key]: sources.s.gti" in done[1].stdout
     assert 'hint: did you mean "git"?' in done[1].stdout
