@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -293,6 +294,9 @@ async def serve_connection(transport: ByteStream, handler: Handler) -> None:
             await transport.send(refusal(fault))
     except HttpFault:
         pass  # the client went away: nobody is there to be told
+    except Exception:
+        # A handler that breaks its word ends its own connection, never the server's other ones.
+        traceback.print_exc()
     finally:
         await hang_up(transport)
 

@@ -67,7 +67,8 @@ class Lifecycle:
         """Ask it to end, and kill it after the grace; -1 waits for ever. False when it doesn't run."""
         config = entry.container.config
         number = signal_number(signal_word or config.get("StopSignal") or "SIGTERM")
-        grace = grace_seconds if grace_seconds is not None else config.get("StopTimeout") or GRACE_SECONDS
+        configured = config.get("StopTimeout")
+        grace = grace_seconds if grace_seconds is not None else GRACE_SECONDS if configured is None else configured
         async with entry.lock:
             try:
                 transition(entry.phase, Verb.STOP, entry.id)

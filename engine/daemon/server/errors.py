@@ -14,7 +14,9 @@ def status_of(error: EngineError) -> int:
 
 
 def body_of(message: str) -> bytes:
-    return json.dumps({"message": message}, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return (
+        json.dumps({"message": message}, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+    )
 
 
 def leaf_of(error: BaseException) -> BaseException:

@@ -93,7 +93,7 @@ class Request:
         if kind != "application/json":
             raise InvalidArgument(f'unsupported Content-Type header ({kind}): must be "application/json"')
         try:
-            found = json.loads(body)
+            found = without_surrogates(json.loads(body))
         except (ValueError, RecursionError) as error:
             raise InvalidArgument(f"invalid JSON: {error}") from error
         if not isinstance(found, dict):
@@ -141,9 +141,19 @@ def in_case(found: dict[str, Any], known: Collection[str]) -> dict[str, Any]:
     }
 
 
+def without_surrogates(value: Any) -> Any:
+    """Half of a pair (`\\ud800`) is no character: as in Go it becomes the one that stands for none."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        text = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+        return json.loads(text)
+    return value
+
+
 def filters_of(text: str) -> dict[str, list[str]]:
     try:
-        found = json.loads(text)
+        found = without_surrogates(json.loads(text))
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from engine.daemon.containers.body_types import check_types
 from engine.daemon.server.request import Request
 from engine.daemon.server.router import Route
 from engine.daemon.volumes.volumes import LIST_FILTERS, PRUNE_FILTERS, LocalVolumes, boolean
+
+BODY = {"Name": str, "Driver": str, "DriverOpts": dict, "Labels": dict}
 
 
 def routes(volumes: LocalVolumes) -> list[Route]:
@@ -13,7 +16,9 @@ def routes(volumes: LocalVolumes) -> list[Route]:
         await request.answer_json({"Volumes": found, "Warnings": None})
 
     async def create(request: Request) -> None:
-        await request.answer_json(await volumes.create(await request.json()), 201)
+        body = await request.json(BODY)
+        check_types(body, BODY)
+        await request.answer_json(await volumes.create(body), 201)
 
     async def inspect(request: Request) -> None:
         await request.answer_json(volumes.get(request.parameters["name"]))
