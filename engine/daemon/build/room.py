@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,8 +28,11 @@ from engine.daemon.images.pull import Pulls
 from engine.daemon.protocols import Events, Filters, Places, Steps
 from engine.daemon.snapshots.layers import Layers
 from engine.daemon.snapshots.snapshots import OverlaySnapshots
+from engine.daemon.snapshots.streams import is_packed
 from engine.kit.bridge import Feed, run_on_stream
 from engine.kit.clock import Clock
+
+SMALL_CONTEXT = 32 << 20
 
 
 @dataclass(slots=True)
@@ -58,17 +61,22 @@ class BuildRoom:
                     await to_thread.run_sync(remove_folder, folder)
 
     async def receive(
-        self, place: Workplace, options: BuildOptions, body: AsyncIterable[bytes], *, extended: bool
+        self, place: Workplace, options: BuildOptions, body: AsyncIterator[bytes], *, extended: bool
     ) -> tuple[Context, str]:
         """The context, and the Dockerfile's text. Raises InvalidArgument, StepFault."""
         if options.remote and not is_local(options.remote):
             return await self._remote(place, options)
         unpack = extended_context if extended else plain_context
+        beginning, ended = await begin(body)
+        # a small context lies in memory, where files cost a tenth; a packed one may be a bomb
+        small = ended and not is_packed(beginning)
+        folder = place.run / "context" if small else place.scratch
+        await anyio.Path(folder).mkdir(exist_ok=True)
 
         def work(feed: Feed) -> Context:
-            return unpack(place.scratch, feed.next)
+            return unpack(folder, feed.next)
 
-        context = await run_on_stream(body, work)
+        context = await run_on_stream(whole(beginning, body), work)
         return context, await to_thread.run_sync(read_dockerfile, context.root, options.dockerfile)
 
     async def _remote(self, place: Workplace, options: BuildOptions) -> tuple[Context, str]:
@@ -135,6 +143,27 @@ class BuildRoom:
         freed += before - total_size(self.rooms.layers)
         self.rooms.events.publish("builder", "prune", "", {"reclaimed": str(freed)})
         return {"CachesDeleted": [entry["ID"] for entry in chosen] or None, "SpaceReclaimed": freed}
+
+
+async def begin(body: AsyncIterator[bytes]) -> tuple[bytes, bool]:
+    """The first bytes of a stream, up to SMALL_CONTEXT or a little more, and whether they are all of it."""
+    pieces: list[bytes] = []
+    size = 0
+    while size <= SMALL_CONTEXT:
+        try:
+            piece = await anext(body)
+        except StopAsyncIteration:
+            return b"".join(pieces), True
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces), False
+
+
+async def whole(beginning: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if beginning:
+        yield beginning
+    async for piece in rest:
+        yield piece
 
 
 def remove_folder(folder: Path) -> None:
