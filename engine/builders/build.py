@@ -29,6 +29,7 @@ class BuildOptions:
     """`fresh` asks for newer packages and base images (--pull); `platform` as os/architecture, empty = the engine's.
 
     `memory` (bytes) is the classic builder's, `builder` buildx's: a Dockerfile build that can't honour it is refused.
+    `marked`: the image bears the key of what it is made from, for a later plan.
     """
 
     fresh: bool = False
@@ -36,6 +37,7 @@ class BuildOptions:
     platform: str = ""
     memory: int = 0
     builder: str = ""
+    marked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ async def from_archive(
 async def from_dockerfile(
     engine: Engine, source: DockerfileBuild, tags: Sequence[str], options: BuildOptions, on_line: OnLine
 ) -> Built:
-    labels = {CONTENT: await anyio.to_thread.run_sync(content_key, source)}
+    labels = {CONTENT: await anyio.to_thread.run_sync(content_key, source)} if options.marked else {}
     source = replace(source, memory=options.memory, builder=options.builder)
     whole = list(dict.fromkeys([*tags, *source.tags]))
     capabilities = await engine.capabilities()

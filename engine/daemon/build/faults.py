@@ -16,6 +16,8 @@ class StepFault(EngineError):
 
 def refusal(error: DockerfileError, name: str) -> InvalidArgument:
     """The faults of a Dockerfile, all of them; the first line is what Docker's builder would say."""
+    if name.startswith(".dockerfile."):
+        name = "Dockerfile"  # one that a client brought under a name of its own making
     first = error.faults[0]
     hint = f" ({first.hint})" if first.hint else ""
     lines = [f"dockerfile parse error line {first.place.line}: {first.message}{hint}"]
