@@ -110,10 +110,7 @@ def test_every_refusal_of_a_run_names_its_place_and_what_to_do(shop: Workshop) -
     finally:
         shop.docker("rm", "-f", taken)
     found = re.findall(r"^compose\.yaml:(\d+:\d+): error\[([a-z-]+)\]: (\S+): .", done.stderr, re.MULTILINE)
-    # our own engine doesn't pull yet, and says so
-    known = {" ".join(words) for words in found if words[1] != "pull-failed"}
-    assert known == {line for line in EXPECTED if shop.engine.kind != "rorqual" or "unreachable" not in line}, (
-        done.stderr
-    )
+    known = {" ".join(words) for words in found}
+    assert known == EXPECTED, done.stderr
     assert done.stderr.count("  hint: ") == len(known)
     assert "Traceback" not in done.stderr
