@@ -71,7 +71,7 @@ def add_row(table: Table, count: int, verb: str, ours: Sequence[float], theirs: 
 
 
 def standing_bench() -> Table:
-    """With 100 services up: an `up` that has nothing to do, and `ps`."""
+    """With 100 services up: an `up` that has nothing to do, `drift`, and `ps`."""
     table = Table("100 services that stand", ("command", "rorqual", "over bare Python", "Docker Compose"))
     with short_folder() as top, running_docker(top) as engine:
         folder = top / "p"
@@ -83,6 +83,10 @@ def standing_bench() -> Table:
             over = ours.seconds - bare.seconds
             table.rows.append(("up, no-op", f"{ours.seconds:.2f} s", f"{over:.2f} s", f"{theirs.seconds:.2f} s"))
             table.bars[f"a no-op up takes under 0.4 s more than bare Python ({over:.2f} s)"] = over < 0.4
+            drift, bare = medians((OURS, "drift"), BARE, folder=folder)
+            over = drift.seconds - bare.seconds
+            table.rows.append(("drift", f"{drift.seconds:.2f} s", f"{over:.2f} s", "has none"))
+            table.bars[f"drift takes at most 0.5 s more than bare Python ({over:.2f} s)"] = over <= 0.5
             ours, theirs, bare = medians((OURS, "ps"), (TOOLS["Docker Compose"], "ps"), BARE, folder=folder)
             over, ratio = ours.seconds - bare.seconds, ours.seconds / theirs.seconds
             table.rows.append(("ps", f"{ours.seconds:.2f} s", f"{over:.2f} s", f"{theirs.seconds:.2f} s"))
