@@ -53,6 +53,17 @@ class Bench:
         connection.close()
         return json.loads(content)
 
+    def answers(self) -> None:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.states()
+            except ConnectionRefusedError:
+                assert time.monotonic() < deadline, (self.folder / "log").read_text()[-2000:]
+                time.sleep(0.1)
+            else:
+                return
+
     def states(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.ask("GET", "/v1/projects")
         return found
@@ -119,7 +130,7 @@ def following() -> Iterator[Bench]:
                 process = subprocess.Popen(command, stdout=log, stderr=log)
             try:
                 bench = Bench(top, engine, repository, process)
-                time.sleep(2)
+                bench.answers()
                 bench.wait(revision)
                 yield bench
             finally:

@@ -25,6 +25,7 @@ from engine.gitops.loop.prune import prune
 from engine.gitops.loop.roster import Target
 from engine.gitops.moments import opens_at
 from engine.gitops.settings.models import EngineChoice, ProjectSettings, Settings, SourceSettings
+from engine.gitops.sources.faults import SourceFault
 from engine.gitops.sources.source import Source, make_source
 from engine.gitops.sources.tree import Tree
 from engine.gitops.state.project import Health, ProjectState, Sync, Waiting
@@ -91,6 +92,15 @@ class Agent:
         name = source.settings.name
         declared = tree.declared(self.settings.defaults)
         projects = tree.projects()
+        if (
+            not projects
+            and not tree.source.more
+            and any(s.source == name and s.owned for s in self.desk.states.values())
+        ):
+            raise SourceFault(
+                f"{tree.revision[:12]} has no project at all: that is more likely a slip than meant, and "
+                "nothing is removed for it"
+            )
         targets = [Target(project, source, tree, revision_of(project, tree)) for project in projects]
         for key in self.desk.roster.update(name, targets):
             self.desk.bus.tell(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import anyio
 
+from engine.client.errors import EngineError
 from engine.gitops.bus import Bus
 from engine.gitops.sources.faults import SourceFault
 from engine.gitops.sources.source import Source
@@ -55,7 +57,8 @@ class Following:
                         await self.source.open()
                         opened = True
                     await self.look()
-                except (SourceFault, SpecInvalid, OSError) as error:
+                except Exception as error:
+                    # whatever is wrong with one source (or with us) must not end the others
                     self.fault(words(error))
                     await self.wait(next(delays))
                     continue
@@ -101,4 +104,7 @@ def words(error: Exception) -> str:
         return error.message
     if isinstance(error, SpecInvalid):
         return "; ".join(str(d) for d in list(error.report)[:3])
-    return str(error)
+    if isinstance(error, OSError | EngineError):
+        return str(error)
+    traceback.print_exception(error)
+    return f"internal error: {error!r}"

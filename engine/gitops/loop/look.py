@@ -14,6 +14,7 @@ from engine.gitops.loop import gate
 from engine.gitops.loop.choice import Choice
 from engine.gitops.loop.desk import Desk, Ready
 from engine.gitops.loop.health import crashed, health_of
+from engine.gitops.loop.ownership import owner_of
 from engine.gitops.loop.progress import Heard, failure
 from engine.gitops.loop.roster import Target
 from engine.gitops.settings.models import Heal, Policy
@@ -107,6 +108,10 @@ class Look:
         work = Convergence(engine, project, environment=self.desk.environment)
         observed = await work.observe()
         state.name, state.engine, state.engine_id = project.name, engine.target.address, observed.engine.id
+        if (owner := owner_of(self.desk.states.values(), state)) is not state:
+            state.waiting = Waiting.HANDS
+            state.reason = f'project "{state.name}" on this engine belongs to {owner.key} of source {owner.source}'
+            return self.policy.interval_seconds
         options = self.options(ready)
         plan = self.plan(work, options, observed)
         state.health = health_of(project, observed)
@@ -222,7 +227,8 @@ class Look:
     def begin(self, plan: Plan, ready: Ready) -> None:
         """Write down what is about to be done, before it is: a killed agent's successor must know whose it is."""
         state = self.state
-        begun = state.attempted == self.choice.revision
+        # a clock that was set back would give a revision more time than it has
+        begun = state.attempted == self.choice.revision and state.attempted_at <= self.now
         if not begun:
             state.attempted, state.attempted_at, state.failures = self.choice.revision, self.now, 0
         state.health = Health.PROGRESSING

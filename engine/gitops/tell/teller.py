@@ -34,8 +34,9 @@ async def deliver(agent: Agent, name: str, wanted: Callable[[Event], bool], tell
                 continue
             try:
                 await tell(event)
-            except EngineError as error:
-                text = f"{name}: {error.message}"
+            except Exception as error:
+                # who isn't told is no reason to end the loop
+                text = f"{name}: {error.message if isinstance(error, EngineError) else repr(error)}"
                 agent.desk.bus.tell("notification-failed", event.project, event.revision, text)
 
 

@@ -31,7 +31,9 @@ services:
 
 @dataclass
 class Host:
-    """`name` is the project; `policy` is flow YAML of the source's one project."""
+    """`name` is the project; `policy` is flow YAML of the source's one project, `source` lines of the source.
+    `discovered`: the source names no project.
+    """
 
     folder: Path
     running: RunningEngine
@@ -39,6 +41,7 @@ class Host:
     repository: Repository
     policy: str = ""
     source: str = ""
+    discovered: bool = False
     events: list[Event] = field(default_factory=list)
 
     def web(self, command: str = "sleep 1000", more: str = "") -> str:
@@ -50,13 +53,13 @@ class Host:
 
     @property
     def config(self) -> Path:
-        path = self.folder / "agent.yaml"
+        path, named = self.folder / "agent.yaml", f", {self.policy}" if self.policy else ""
         path.write_text(
             f"state: {self.folder}/state\n"
             f"engine: {{host: '{self.running.host}'}}\n"
             "defaults: {health_timeout: 15s}\n"
             f"sources:\n  s:\n    git: {self.repository.bare}\n    branch: main\n    interval: 200ms\n{self.source}"
-            f"    projects:\n      {self.name}: {{path: app{', ' if self.policy else ''}{self.policy}}}\n"
+            + ("" if self.discovered else f"    projects:\n      {self.name}: {{path: app{named}}}\n")
         )
         return path
 

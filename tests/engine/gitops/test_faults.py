@@ -131,6 +131,23 @@ async def test_a_source_declares_another_and_takes_it_back(there: tuple[Host, En
         await host.until(agent, lambda s: s.sync is Sync.SYNCED)
 
 
+async def test_a_revision_without_any_project_removes_nothing(there: tuple[Host, Engine]) -> None:
+    host, client = there
+    host.source = "    discover: {pattern: '*/compose.yaml'}\n"
+    host.discovered = True
+    first = host.commit(host.web())
+    async with host.agent() as agent:
+        host.name = "app"
+        await host.synced(agent, first)
+        host.repository.commit({"app/compose.yaml": None})
+        assert "has no project at all" in (await host.heard("source-failed")).text
+        assert list(await host.containers(client)) == ["app-web-1"]
+        await client.containers.remove("app-web-1", force=True)
+        await host.heard("healed")
+    await client.containers.remove("app-web-1", force=True)
+    await client.networks.remove("app_default")
+
+
 async def test_a_state_that_cannot_be_written_is_told_and_nothing_is_begun_that_could_not_be_remembered(
     there: tuple[Host, Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:

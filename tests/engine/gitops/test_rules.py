@@ -8,6 +8,7 @@ import pytest
 
 from engine.gitops.loop.choice import Choice, choose
 from engine.gitops.loop.gate import FLAPS, spent_budget
+from engine.gitops.loop.ownership import owner_of
 from engine.gitops.moments import opens_at
 from engine.gitops.settings.models import Window
 from engine.gitops.state.project import ProjectState, Waiting
@@ -91,3 +92,12 @@ def test_a_clock_that_jumps_back_locks_nothing_up() -> None:
     what = state("a", "a", "a")
     what.heals = [9e9] * FLAPS
     assert spent_budget(what, NOTHING, 5000.0, FLAPS) == ""
+
+
+def test_of_two_entries_for_one_project_the_one_that_put_something_there_has_it() -> None:
+    a, b, other = (ProjectState(key, "s", name="shop", engine_id="e") for key in ("a", "b", "c"))
+    other.engine_id = "another engine"
+    assert owner_of([a, b, other], b) is a
+    b.owned = ["service.web"]
+    assert owner_of([a, b, other], a) is b
+    assert owner_of([a, b, other], other) is other
