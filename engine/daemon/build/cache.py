@@ -95,6 +95,20 @@ class BuildCache:
         if len(self._steps) > MOST_STEPS:
             self._drop(min(self._steps, key=lambda key: self._steps[key].used))
 
+    def trim(self, most_bytes: int) -> bool:
+        """Drop the steps unused for longest, until the rest are no larger; True when there were some to drop.
+
+        Their layers are for the collector.
+        """
+        size = sum(entry.size for entry in self._steps.values())
+        before = len(self._steps)
+        for key in sorted(self._steps, key=lambda key: self._steps[key].used):
+            if size <= most_bytes:
+                break
+            size -= self._steps[key].size
+            self._drop(key)
+        return len(self._steps) < before
+
     def _drop(self, key: str) -> None:
         del self._steps[key]
         self._store.delete(STEP, key)

@@ -33,6 +33,7 @@ from engine.kit.bridge import Feed, run_on_stream
 from engine.kit.clock import Clock
 
 SMALL_CONTEXT = 32 << 20
+SMALLEST_CACHE = 2 << 30
 
 
 @dataclass(slots=True)
@@ -107,6 +108,8 @@ class BuildRoom:
                 names = " ".join(build.unused_arguments)
                 await transcript.tell({"stream": f"[Warning] One or more build-args [{names}] were not consumed\n"})
             await self._finish(options, state, transcript)
+        if self.rooms.cache.trim(most_bytes(self.rooms.folder)):
+            await self.rooms.images.collect()
 
     async def _finish(self, options: BuildOptions, state: State, transcript: Transcript) -> None:
         if options.labels:
@@ -168,6 +171,12 @@ async def whole(beginning: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[b
 
 def remove_folder(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def most_bytes(folder: Path) -> int:
+    """What the cache may take of the disk: a tenth of it, and two gigabytes at least."""
+    space = os.statvfs(folder)
+    return max(space.f_blocks * space.f_frsize // 10, SMALLEST_CACHE)
 
 
 def is_local(remote: str) -> bool:

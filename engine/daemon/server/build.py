@@ -23,6 +23,9 @@ from engine.daemon.server.unserved import BUILDKIT
 from engine.kit.clock import Clock
 from engine.oci.platform import Platform
 
+SYSTEMS = {"linux", "windows", "darwin", "freebsd", "netbsd", "openbsd", "dragonfly", "solaris", "plan9", "aix"}
+MACHINES = {"386", "amd64", "arm", "arm64", "loong64", "mips", "mipsle", "mips64", "mips64le", "ppc64", "ppc64le"}
+MACHINES |= {"riscv64", "s390x", "wasm"}
 PRUNE_FILTERS = frozenset({"until", "id", "type", "unused-for"})
 SIGNED = re.compile(r"-?\d{1,18}", re.ASCII)
 
@@ -110,6 +113,8 @@ def platform_of(text: str) -> Platform:
         asked = Platform.parse(text) if "," not in text else None
     except ValueError as error:
         raise InvalidArgument(f"invalid platform: {error}") from None
+    if asked is not None and not (asked.os in SYSTEMS and asked.architecture in MACHINES):
+        raise InvalidArgument(f'invalid platform: "{text}": unknown operating system or architecture')
     same = asked is not None and (asked.os, asked.architecture) == (here.os, here.architecture)
     if not same:
         raise InvalidArgument(f"this engine builds for {here} alone: the platform {text} was asked for")

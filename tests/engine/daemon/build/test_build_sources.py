@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.busybox import REFERENCE
 from tests.dockerfiles import docker, packed
 from tests.engine.daemon.build.building import FROM, Builds, tar_of
 from tests.engines import RunningEngine
@@ -111,3 +113,29 @@ def test_a_remote_context_may_be_a_tar_or_a_dockerfile(builds: Builds, tmp_path:
         builds.call(b"", t="remote-tar", remote=f"{url}/c.tar")
         builds.call(b"", t="remote-text", remote=f"{url}/plain.txt")
     assert builds.file("remote-tar", "/f") + builds.file("remote-text", "/f") == "remoteplain\n"
+
+
+def test_a_base_that_isnt_here_is_pulled(builds: Builds, tmp_path: Path) -> None:
+    port = 9200 + os.getpid() % 300
+    name = f"127.0.0.1:{port}/bases/busybox:1"
+    serve = [sys.executable, "-m", "engine.cli.main", "registry", "serve", f"--listen=127.0.0.1:{port}"]
+    inside = ["nsenter", f"--net=/proc/{builds.engine.pid}/ns/net", *serve, f"--root={tmp_path}"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[4])}
+    with (tmp_path / "log").open("wb") as log:
+        registry = subprocess.Popen(inside, stdout=log, stderr=log, env=environment)
+    try:
+        wait_for_port(builds.engine, port)
+        docker(builds.engine.socket, "tag", REFERENCE, name)
+        docker(builds.engine.socket, "push", name)
+        docker(builds.engine.socket, "rmi", name)
+        lines = builds.lines(f"FROM {name}\nRUN echo pulled\n", nocache=1)
+        assert any("Pulling from bases/busybox" in line.get("status", "") for line in lines), lines
+        assert "pulled\n" in "".join(line.get("stream", "") for line in lines)
+        again = builds.lines(f"FROM {name}\n", pull=1)
+        assert any("Image is up to date" in line.get("status", "") for line in again), again
+        missing = builds.fault(f"FROM 127.0.0.1:{port}/bases/none\n")["message"]
+        assert "bases/none" in missing
+    finally:
+        registry.terminate()
+        registry.wait()
+        docker(builds.engine.socket, "rmi", name, check=False)
