@@ -12,7 +12,7 @@ from typing import Any, assert_never, cast
 import anyio
 
 from engine.api.containers import ContainerCreate
-from engine.api.errors import Conflict, NotFound
+from engine.api.errors import Conflict, Forbidden, NotFound
 from engine.api.networks import NetworkCreate
 from engine.api.volumes import VolumeCreate
 from engine.client.session import Engine
@@ -27,6 +27,8 @@ from engine.plan.steps import Step
 from engine.reconcile.apply import StepFailed
 from engine.reconcile.waits import wait_for
 
+# Seconds between tries to remove a network whose last endpoints are going.
+ENDPOINT_PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 3.0)
 Say = Callable[[str, int | None, int | None], None]
 MakeImage = Callable[[steps.BuildImage, Say], Awaitable[None]]
 
@@ -143,17 +145,29 @@ class Effects:
         await self.engine.networks.create(cast(NetworkCreate, body))
 
     async def remove_network(self, id: str) -> None:
-        """Let go of whatever is still attached, and remove it."""
-        try:
-            live = await self.engine.networks.inspect(id)
-            for container in live.get("Containers") or {}:
-                try:
-                    await self.engine.networks.disconnect(id, container, force=True)
-                except NotFound:
-                    continue
-            await self.engine.networks.remove(id)
-        except NotFound:
-            return
+        """Let go of whatever is still attached, and remove it.
+
+        A busy dockerd says that a container is removed before it has let go of its endpoint: so more than once.
+        """
+        pauses = iter(ENDPOINT_PAUSES)
+        while True:
+            try:
+                await self.detach_all(id)
+                await self.engine.networks.remove(id)
+                return
+            except NotFound:
+                return
+            except (Forbidden, Conflict) as error:
+                pause = next(pauses, None)
+                if pause is None or "endpoint" not in error.message:
+                    raise
+                await anyio.sleep(pause)
+
+    async def detach_all(self, id: str) -> None:
+        for container in (await self.engine.networks.inspect(id)).get("Containers") or {}:
+            # one that goes by itself, or is an endpoint without a container by now
+            with suppress(NotFound, Forbidden):
+                await self.engine.networks.disconnect(id, container, force=True)
 
     async def volume(self, action: steps.CreateVolume | steps.ReplaceVolume | steps.RemoveVolume) -> None:
         match action:

@@ -43,12 +43,12 @@ def up_and_down(engine: RunningEngine, folder: Path) -> dict[str, list[tuple[flo
 
 def down(tool: str, folder: Path, environment: Mapping[str, str]) -> float:
     """Compose now and then loses a race with its own removals ("has active endpoints"): then it is asked again."""
-    try:
-        return run([tool, "down"], folder, environment).seconds
-    except RuntimeError:
-        if tool == OURS:
-            raise
-        return run([tool, "down"], folder, environment).seconds
+    for _ in range(0 if tool == OURS else 5):
+        try:
+            return run([tool, "down"], folder, environment).seconds
+        except RuntimeError:
+            continue
+    return run([tool, "down"], folder, environment).seconds
 
 
 def up_and_down_bench() -> Table:
