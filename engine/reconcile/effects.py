@@ -58,6 +58,7 @@ class Effects:
         self.hash_shared = hash_shared
         # What each reference is on the engine: asked once, until a step of this run makes it another.
         self.image_ids: dict[str, str] = {}
+        self.asking = anyio.Lock()
 
     async def __call__(self, step: Step) -> None:
         """Raises EngineError (StepFailed with evidence) when the effect can't be had."""
@@ -223,9 +224,10 @@ class Effects:
         return {**desired.body, "Labels": {**desired.body.get("Labels", {}), **labels, IMAGE: image}}
 
     async def image_id(self, reference: str) -> str:
-        if reference not in self.image_ids:
-            self.image_ids[reference] = (await self.engine.images.inspect(reference))["Id"]
-        return self.image_ids[reference]
+        async with self.asking:
+            if reference not in self.image_ids:
+                self.image_ids[reference] = (await self.engine.images.inspect(reference))["Id"]
+            return self.image_ids[reference]
 
     async def shared_ids(self, desired: DesiredContainer) -> dict[str, str]:
         """The id of the first container of each service that this one shares with."""
