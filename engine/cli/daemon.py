@@ -8,11 +8,12 @@ import select
 import signal
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from socket import socket as Socket
 from typing import Annotated, Any
 
 import typer
 
-from engine.api.errors import Forbidden, SystemFailure
+from engine.api.errors import Forbidden, InvalidArgument, SystemFailure
 
 DEFAULT_ROOT, DEFAULT_SOCKET = Path("/var/lib/rorqual"), Path("/run/rorqual/engine.sock")
 RUNS = Path("/run/rorqual")
@@ -48,6 +49,9 @@ def serve(
         list[str] | None,
         typer.Option("--insecure-registry", help="HOST[:PORT] or network that may speak plain HTTP; repeatable"),
     ] = None,
+    registry: Annotated[
+        str | None, typer.Option("--registry", help="Serve a registry too, at ADDR:PORT, with its content in --root")
+    ] = None,
     idle_minutes: Annotated[
         float | None, typer.Option("--idle-minutes", help="End after so long with no container and no client")
     ] = None,
@@ -64,7 +68,11 @@ def serve(
     from engine.daemon.protocols import Places
     from engine.http.listen import bind_unix, handed_over
     from engine.registry.client.policy import Policy
+    from engine.registry.server.serving import Serving
 
+    if registry is not None and idle_minutes is not None:
+        raise InvalidArgument("--idle-minutes would end the registry too: leave it out, or --registry")
+    served = listening("--registry", registry) if registry is not None else None
     places = Places(root.absolute(), run_folder(root, run).absolute(), socket.absolute())
     listeners = handed_over(os.environ)
     own = not listeners
@@ -82,13 +90,26 @@ def serve(
                 insecure=tuple(insecure_registry or ()),
                 environment=dict(os.environ),
             ),
+            registry=Serving(served) if served is not None else None,
         )
         anyio.run(run_daemon, settings)
     finally:
-        for listener in listeners:
+        for listener in [*listeners, *([served] if served is not None else [])]:
             listener.close()
         if own:
             places.socket.unlink(missing_ok=True)
+
+
+def listening(flag: str, text: str) -> Socket:
+    """Raises InvalidArgument, SystemFailure."""
+    from engine.cli.addresses import address_of
+    from engine.http.listen import bind_tcp
+
+    host, port = address_of(flag, text)
+    try:
+        return bind_tcp(host, port)
+    except OSError as error:
+        raise SystemFailure(f"can't listen on {text}: {error.strerror or error}") from error
 
 
 @daemon.command("stop")

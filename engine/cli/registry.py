@@ -13,6 +13,7 @@ import anyio
 import typer
 
 from engine.api.errors import Conflict, InvalidArgument, SystemFailure
+from engine.cli.addresses import address_of
 from engine.cli.connection import connected
 from engine.cli.options import EngineOptions, with_options
 from engine.cli.remote_names import Insecure, asking, repository_of
@@ -49,7 +50,7 @@ def serve(
     ] = 24 * 60,
 ) -> None:
     """Serve an OCI registry. Example: rorqual registry serve --listen 127.0.0.1:5000 --root /srv/registry"""
-    host, port = address_of(listen)
+    host, port = address_of("--listen", listen)
     if auth not in {BASIC, BEARER}:
         raise InvalidArgument(f'--auth is "{auth}": want basic or bearer')
     if (tls_cert is None) is not (tls_key is None):
@@ -89,14 +90,6 @@ def serve(
         raise InvalidArgument(str(fault)) from fault
     finally:
         listener.close()
-
-
-def address_of(listen: str) -> tuple[str, int]:
-    """`127.0.0.1:5000`, `[::1]:5000`, `:5000`. Raises InvalidArgument."""
-    host, colon, port = listen.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise InvalidArgument(f'--listen is "{listen}": want ADDR:PORT, as 127.0.0.1:5000')
-    return host.strip("[]"), int(port)
 
 
 @contextmanager

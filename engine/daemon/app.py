@@ -54,6 +54,7 @@ from engine.http.listen import serve
 from engine.kit.clock import Clock, SystemClock
 from engine.registry.client.policy import Policy
 from engine.registry.client.registries import Registries
+from engine.registry.server.serving import Serving, make_registry, serve_registry
 
 CHECKPOINT_SECONDS = 30.0
 META = "daemon"
@@ -70,6 +71,8 @@ class Settings:
     idle_seconds: float | None = None
     runtime: str | None = None
     registries: Policy = field(default_factory=Policy)
+    # A registry of one's own beside the API, over a store of the daemon's kind in its root.
+    registry: Serving | None = None
     clock: Clock = field(default_factory=SystemClock)
 
 
@@ -169,6 +172,9 @@ async def serve_until_ended(
         loops: list[Loop] = [*rooms.loops, partial(keep_checkpointing, store)]
         for loop in loops:
             tasks.start_soon(loop)
+        if settings.registry is not None:
+            content = Blobs(settings.places.root / "registry" / "content")
+            tasks.start_soon(serve_registry, settings.registry, make_registry(settings.registry, content, store))
         if settings.idle_seconds is not None:
             tasks.start_soon(end_when_idle, activity, rooms.users, settings, tasks.cancel_scope)
         # What is there now stays: the collector needn't look at it again.

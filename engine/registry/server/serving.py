@@ -40,23 +40,37 @@ class Serving:
 
 async def run_registry(serving: Serving, blobs: BlobStore, records: Records) -> None:
     """Serve until SIGTERM or SIGINT. Raises UsersInvalid."""
-    clock = SystemClock()
-    scheme = "https" if serving.tls else "http"
-    where = address_of(serving.listener)
-    tokens = Tokens(where, clock.now) if serving.bearer else None
-    users = Users(serving.htpasswd) if serving.htpasswd is not None else None
-    access = Access(users, tokens, anonymous_pull=serving.anonymous_pull, scheme=scheme)
-    registry = Registry(blobs, records, clock, access, read_only=serving.read_only)
+    registry = make_registry(serving, blobs, records)
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(partial(serve, serving.listener, registry, tls=serving.tls))
             tasks.start_soon(keep_checkpointing, records)
-            if serving.gc_seconds > 0:
-                every, grace = serving.gc_seconds, serving.gc_grace_seconds
-                tasks.start_soon(partial(registry.keep_collecting, every_seconds=every, grace_seconds=grace))
-            print(f"serving the registry at {scheme}://{where}", flush=True)
+            tasks.start_soon(serve_registry, serving, registry)
+            print(f"serving the registry at {url_of(serving)}", flush=True)
             await first(signals)
             tasks.cancel_scope.cancel()
+
+
+def make_registry(serving: Serving, blobs: BlobStore, records: Records) -> Registry:
+    """Raises UsersInvalid."""
+    clock = SystemClock()
+    tokens = Tokens(address_of(serving.listener), clock.now) if serving.bearer else None
+    users = Users(serving.htpasswd) if serving.htpasswd is not None else None
+    scheme = "https" if serving.tls else "http"
+    access = Access(users, tokens, anonymous_pull=serving.anonymous_pull, scheme=scheme)
+    return Registry(blobs, records, clock, access, read_only=serving.read_only)
+
+
+async def serve_registry(serving: Serving, registry: Registry) -> None:
+    """Serve until cancelled: for whoever has signals and checkpoints already."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(serve, serving.listener, registry, tls=serving.tls))
+        if serving.gc_seconds > 0:
+            every, grace = serving.gc_seconds, serving.gc_grace_seconds
+            tasks.start_soon(partial(registry.keep_collecting, every_seconds=every, grace_seconds=grace))
+
+
+def url_of(serving: Serving) -> str:
+    return f"{'https' if serving.tls else 'http'}://{address_of(serving.listener)}"
 
 
 async def first(signals: AsyncIterator[signal.Signals]) -> None:

@@ -41,7 +41,7 @@ class Daemon:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> None:
+    def start(self, *flags: str) -> None:
         """Start it and wait until it answers."""
         command = [
             "nsenter",
@@ -53,6 +53,7 @@ class Daemon:
             f"--root={self.folder / 'root'}",
             f"--run={self.folder / 'run'}",
             f"--socket={self.folder / 'engine.sock'}",
+            *flags,
         ]
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
         with (self.folder / "log").open("ab") as log:
