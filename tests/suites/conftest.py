@@ -21,17 +21,6 @@ def running(request: pytest.FixtureRequest) -> RunningEngine:
     return engine
 
 
-# What the embedded engine answers with 501 so far: building.
-NOT_SERVED = ("test_a_build_gives", "test_a_failed_build", "test_the_build_cache")
-
-
-@pytest.fixture(autouse=True)
-def only_what_is_served(request: pytest.FixtureRequest, running: RunningEngine) -> None:
-    name = request.node.name
-    if running.kind == "rorqual" and name.startswith(NOT_SERVED):
-        pytest.skip("the embedded engine does not build yet")
-
-
 @pytest.fixture
 def prefix() -> str:
     return f"suite-{os.getpid()}-{next(COUNT)}"
