@@ -101,7 +101,11 @@ class Copying:
             return
         name = words.one(source)
         if instruction.add and is_git(name):
-            job.trees.append(await clone(name, self._scratch, keep_git_dir=instruction.keep_git_dir))
+            path, commit = await clone(name, self._scratch, keep_git_dir=instruction.keep_git_dir)
+            wanted = words.one(instruction.checksum)
+            if wanted and not commit.startswith(wanted.rpartition(":")[2]):
+                raise StepFault(f"ADD failed: {name} is at the commit {commit}, not {wanted}")
+            job.trees.append((path, commit))
         elif instruction.add and is_url(name):
             job.downloads.append(await download(name, self._scratch, words.one(instruction.checksum)))
         else:

@@ -86,6 +86,12 @@ class BuildRooms:
         base = {"architecture": here.architecture, "os": here.os}
         return of_scratch({**base, **({"variant": here.variant} if here.variant else {})})
 
+    def hold(self, state: State) -> None:
+        """Its layers stay as long as the build runs, whatever is removed and pruned meanwhile."""
+        if state.diff_ids:
+            below = state.chain_ids[-2] if len(state.chain_ids) > 1 else ""
+            self.layers.append_known(below, state.diff_ids[-1])
+
     @asynccontextmanager
     async def view(self, top: str) -> AsyncIterator[Path]:
         """A chain's files, read-only; an empty folder for none."""

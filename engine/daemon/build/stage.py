@@ -62,6 +62,7 @@ class StageRun:
 
     async def run(self, state: State) -> State:
         """From the base's state to the stage's own. Raises StepFault, DockerfileError, EngineError."""
+        self._rooms.hold(state)
         await self._announce(self._stage.head.said.source)
         await self._voice.say(f" ---> {state.short if state.history or state.diff_ids else ''}\n")
         self._state = state
@@ -106,6 +107,7 @@ class StageRun:
             return None
         found = self._rooms.cache.find(key)
         if found is not None:
+            self._rooms.hold(found)
             await self._voice.say(" ---> Using cache\n")
         return found
 

@@ -91,6 +91,16 @@ def test_a_build_ends_when_its_client_leaves(daemon: Daemon) -> None:
     until(lambda: remains(daemon) == [])
 
 
+def test_a_context_that_breaks_off_leaves_nothing(daemon: Daemon) -> None:
+    body = tar_of({"Dockerfile": FROM, "big": bytes(40 << 20)})
+    for length in (1000, 35 << 20):
+        with closing(Api(daemon.engine.socket)) as api:
+            api.putrequest("POST", "/v1.41/build")
+            api.putheader("Content-Length", str(len(body)))
+            api.endheaders(body[:length])
+        until(lambda: remains(daemon) == [])
+
+
 def test_a_failing_stage_ends_the_others(daemon: Daemon) -> None:
     text = f"{FROM.strip()} AS slow\nRUN sleep 100\n{FROM}RUN exit 5\nCOPY --from=slow /bin/sh /s\n"
     fault = Builds(daemon.engine).fault(text, forcerm=1)

@@ -91,6 +91,8 @@ def test_contexts_and_sources_come_from_git(builds: Builds, tmp_path: Path) -> N
         builds.said(FROM + f"ADD {url}#main /r\nADD --keep-git-dir=true {url} /k\n", t="git-added")
         shown = docker(builds.engine.socket, "run", "--rm", "git-added", "ls", "-A", "/r", "/k").stdout.decode().split()
         assert shown == ["/k:", ".git", "sub", "/r:", "sub"]
+        moved = builds.fault(FROM + f"ADD --checksum=0123456 {url}#main /r\n")["message"]
+        assert "is at the commit" in moved and moved.endswith("not 0123456")
         assert "git fetch failed" in builds.fault(FROM + f"ADD {url}#nobranch /r\n")["message"]
     finally:
         os.killpg(daemon.pid, signal.SIGKILL)
