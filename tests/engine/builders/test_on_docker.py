@@ -159,3 +159,15 @@ async def test_a_root_file_system_of_tar_runs(engine: Engine, tmp_path: Path) ->
     source: ImageSource = ArchiveImage(tmp_path / "r.tgz")
     await build_image(engine, source, ["rq-builders/root:1"])
     assert await output_of(engine, "rq-builders/root:1", "/bin/sh", "-c", "echo up") == "up\n"
+
+
+async def test_a_projects_image_is_built_on_by_its_name(engine: Engine, busybox_image: str, tmp_path: Path) -> None:
+    """The classic builder knows no named contexts: the Dockerfile that it gets names the image itself."""
+    build = DockerfileBuild(
+        str(tmp_path),
+        dockerfile_inline="ARG ON=base\nFROM $ON AS first\nRUN echo named > /said\n"
+        "FROM base\nCOPY --from=first /said /\n",
+        additional_contexts={"base": f"docker-image://{busybox_image}"},
+    )
+    await build_image(engine, build, ["rq-builders/named:1"])
+    assert await output_of(engine, "rq-builders/named:1", "cat", "/said") == "named\n"
