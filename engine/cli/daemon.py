@@ -6,6 +6,7 @@ import hashlib
 import os
 import select
 import signal
+import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from socket import socket as Socket
@@ -52,6 +53,12 @@ def serve(
     registry: Annotated[
         str | None, typer.Option("--registry", help="Serve a registry too, at ADDR:PORT, with its content in --root")
     ] = None,
+    tls_listen: Annotated[
+        str | None, typer.Option("--tls-listen", help="HOST:PORT for clients that show a certificate")
+    ] = None,
+    tls_ca: Annotated[Path | None, typer.Option("--tls-ca", help="Whose certificates clients must show, PEM")] = None,
+    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="Our own certificate, PEM")] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its private key, PEM")] = None,
     idle_minutes: Annotated[
         float | None, typer.Option("--idle-minutes", help="End after so long with no container and no client")
     ] = None,
@@ -73,6 +80,7 @@ def serve(
     if registry is not None and idle_minutes is not None:
         raise InvalidArgument("--idle-minutes would end the registry too: leave it out, or --registry")
     served = listening("--registry", registry) if registry is not None else None
+    secured = secured_listener(tls_listen, tls_ca, tls_cert, tls_key)
     places = Places(root.absolute(), run_folder(root, run).absolute(), socket.absolute())
     listeners = handed_over(os.environ)
     own = not listeners
@@ -85,6 +93,7 @@ def serve(
             listeners,
             idle_seconds=idle_minutes * 60 if idle_minutes is not None else None,
             runtime=runtime,
+            secured=secured,
             registries=Policy(
                 mirrors=tuple(registry_mirror or ()),
                 insecure=tuple(insecure_registry or ()),
@@ -94,7 +103,9 @@ def serve(
         )
         anyio.run(run_daemon, settings)
     finally:
-        for listener in [*listeners, *([served] if served is not None else [])]:
+        others = [served] if served is not None else []
+        others += [secured[0]] if secured is not None else []
+        for listener in [*listeners, *others]:
             listener.close()
         if own:
             places.socket.unlink(missing_ok=True)
@@ -110,6 +121,62 @@ def listening(flag: str, text: str) -> Socket:
         return bind_tcp(host, port)
     except OSError as error:
         raise SystemFailure(f"can't listen on {text}: {error.strerror or error}") from error
+
+
+def secured_listener(
+    address: str | None, ca: Path | None, certificate: Path | None, key: Path | None
+) -> tuple[Any, Any] | None:
+    """The TCP socket and its TLS, bound. Raises InvalidArgument: over a network there is no engine without both sides'
+    certificates, since who reaches it is root.
+    """
+    if address is None and ca is None and certificate is None and key is None:
+        return None
+    if address is None or ca is None or certificate is None or key is None:
+        raise InvalidArgument("--tls-listen, --tls-ca, --tls-cert and --tls-key belong together: name all four")
+    # late: only a daemon on the network needs it
+    from engine.http.tls import mutual_context
+
+    context = mutual_context(certificate, key, ca)
+    return listening("--tls-listen", address), context
+
+
+@daemon.command("unit")
+def unit(
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Write both into this folder, such as /etc/systemd/system")
+    ] = None,
+    socket: Annotated[Path, typer.Option("--socket", help="The unix socket to listen on")] = DEFAULT_SOCKET,
+    root: Root = DEFAULT_ROOT,
+    run: Run = None,
+) -> None:
+    """Print the systemd units, or write them. Example: rorqual daemon unit --to /etc/systemd/system"""
+    from engine.cli.units import SERVICE, SOCKET, service_unit, socket_unit
+
+    flags = [f"--socket={socket.absolute()}", f"--root={root.absolute()}"]
+    if run is not None:
+        flags.append(f"--run={run.absolute()}")
+    texts = {
+        SERVICE: service_unit(str(Path(sys.argv[0]).absolute()), flags),
+        SOCKET: socket_unit(str(socket.absolute()), owner_group()),
+    }
+    for name, text in texts.items():
+        if to is None:
+            print(f"# {name}\n{text}")
+        else:
+            (to / name).write_text(text)
+            print(f"wrote {to / name}")
+    if to is not None:
+        print(f"now: systemctl daemon-reload && systemctl enable --now {SOCKET} {SERVICE}")
+
+
+def owner_group() -> str:
+    """The group that may speak to the engine, where it exists; else root's."""
+    import grp
+
+    try:
+        return grp.getgrnam(GROUP).gr_name
+    except KeyError:
+        return "root"
 
 
 @daemon.command("stop")

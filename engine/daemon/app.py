@@ -12,6 +12,7 @@ import resource
 import secrets
 import signal
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ from engine.daemon.images.images import LocalImages
 from engine.daemon.images.index import ImageIndex
 from engine.daemon.images.pull import Pulls
 from engine.daemon.images.push import Pushes
-from engine.daemon.lives import Activity, sole_owner, tell_ready, until_idle
+from engine.daemon.lives import Activity, leave_run_folder, sole_owner, tell_ready, until_idle
 from engine.daemon.networks.opening import open_networks
 from engine.daemon.protocols import Places, Store, Users
 from engine.daemon.server import build as build_routes
@@ -63,13 +64,14 @@ Loop = Callable[[], Coroutine[Any, Any, None]]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`listeners` are bound already. `idle_seconds` None: never ends by itself."""
+    """`listeners` are bound already, and `secured` too, with its TLS. `idle_seconds` None: never ends by itself."""
 
     places: Places
     version: str
     listeners: Sequence[socket.socket]
     idle_seconds: float | None = None
     runtime: str | None = None
+    secured: tuple[socket.socket, ssl.SSLContext] | None = None
     registries: Policy = field(default_factory=Policy)
     # A registry of one's own beside the API, over a store of the daemon's kind in its root.
     registry: Serving | None = None
@@ -98,13 +100,14 @@ async def run_daemon(settings: Settings) -> None:
         finally:
             store.checkpoint()
             store.close()
+            leave_run_folder(settings.places.run)
 
 
 @asynccontextmanager
 async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened]:
     """Every room, recovered from whatever end the daemon before had."""
     places, clock = settings.places, settings.clock
-    events, users = EventBus(clock), Users()
+    events, users = EventBus(clock, places.root / "events"), Users()
     blobs = Blobs(places.root / "content")
     layers = Layers(places.root / "layers", store)
     snapshots = OverlaySnapshots(places.root / "snapshots", places.run, layers, store)
@@ -169,6 +172,9 @@ async def serve_until_ended(
     async with anyio.create_task_group() as tasks:
         for listener in settings.listeners:
             tasks.start_soon(serve, listener, activity)
+        if settings.secured is not None:
+            listener, context = settings.secured
+            tasks.start_soon(partial(serve, listener, activity, tls=context))
         loops: list[Loop] = [*rooms.loops, partial(keep_checkpointing, store)]
         for loop in loops:
             tasks.start_soon(loop)

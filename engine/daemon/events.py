@@ -5,10 +5,14 @@ A listener that falls behind by more than `LONGEST_QUEUE` is ended rather than w
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -16,21 +20,73 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from engine.api.system import Event, EventActor
 from engine.daemon.protocols import Filters
 from engine.kit.clock import Clock
+from engine.kit.files import atomic_write
 
 KEPT = 4096
 LONGEST_QUEUE = 10_000
 OLD_KINDS = {"container", "image"}
 
 
+class EventLog:
+    """The kept events on the disk, a line each: asked for after a restart too. Never longer than twice what is kept.
+
+    What can't be written (a full disk) is not kept, and hinders nobody.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lines = 0
+        self._file: BinaryIO | None = None
+
+    def read(self) -> list[Event]:
+        """The latest; a line that a crash cut off is left out."""
+        found: list[Event] = []
+        with contextlib.suppress(OSError):
+            for line in self._path.read_bytes().splitlines()[-KEPT:]:
+                with contextlib.suppress(ValueError):
+                    event = json.loads(line)
+                    if isinstance(event, dict) and isinstance(event.get("timeNano"), int):
+                        found.append(cast(Event, event))
+        self._rewrite(found)
+        return found
+
+    def append(self, event: Event, kept: Iterable[Event]) -> None:
+        if self._lines >= 2 * KEPT:
+            self._rewrite(kept)
+            return
+        with contextlib.suppress(OSError):
+            if self._file is None:
+                self._file = self._path.open("ab", buffering=0)
+            self._file.write(line_of(event))
+            self._lines += 1
+
+    def _rewrite(self, kept: Iterable[Event]) -> None:
+        lines = [line_of(event) for event in kept]
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        with contextlib.suppress(OSError):
+            atomic_write(self._path, b"".join(lines), mode=0o600)
+        self._lines = len(lines)
+
+
+def line_of(event: Event) -> bytes:
+    return json.dumps(event, separators=(",", ":")).encode() + b"\n"
+
+
 class EventBus:
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, path: Path | None = None) -> None:
+        """`path`: where the latest events are kept over a restart; None keeps them in memory."""
         self._clock = clock
-        self._kept: deque[Event] = deque(maxlen=KEPT)
+        self._log = EventLog(path) if path is not None else None
+        self._kept: deque[Event] = deque(self._log.read() if self._log is not None else (), maxlen=KEPT)
         self._listeners: set[MemoryObjectSendStream[Event]] = set()
 
     def publish(self, kind: str, action: str, id: str, attributes: Mapping[str, str] | None = None) -> None:
         event = event_of(kind, action, id, dict(attributes or {}), self._clock.now())
         self._kept.append(event)
+        if self._log is not None:
+            self._log.append(event, self._kept)
         for listener in tuple(self._listeners):
             try:
                 listener.send_nowait(event)

@@ -16,6 +16,7 @@ from engine.daemon.runtime.hall import settle_run_folder
 from engine.http.server import Exchange, Handler
 from engine.kit.clock import Clock
 from engine.kit.lock import Owned, sole_owner_of
+from engine.kit.syscalls import unmount
 
 LOOK_SECONDS = 5.0
 
@@ -36,6 +37,13 @@ def sole_owner(places: Places) -> Iterator[None]:
                 told.unlink(missing_ok=True)
     except Owned:
         raise Conflict(f"another daemon works in {places.root}; stop it, or choose another --root") from None
+
+
+def leave_run_folder(run: Path) -> None:
+    """Take our tmpfs away where nothing lives in it any more: no container, and nobody who has a file open."""
+    if os.path.ismount(run) and not any((run / "c").glob("*")):
+        with contextlib.suppress(OSError):
+            unmount(str(run), lazily=False)
 
 
 class Activity:

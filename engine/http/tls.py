@@ -32,6 +32,19 @@ def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
+def mutual_context(certificate: Path, key: Path, authority: Path) -> ssl.SSLContext:
+    """As `server_context`, for clients only that show a certificate of `authority`'s. Raises OSError, in words."""
+    context = server_context(certificate, key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    try:
+        context.load_verify_locations(authority)
+    except ssl.SSLError as error:
+        raise OSError(0, f"{authority} holds no certificate: {error.reason}") from error
+    except FileNotFoundError as error:
+        raise OSError(error.errno, f"{authority}: {error.strerror}") from error
+    return context
+
+
 class TlsStream(ByteStream):
     def __init__(self, below: ByteStream, context: ssl.SSLContext, name: str | None) -> None:
         """`name` is what the other side's certificate must bear; None: we are the server."""
