@@ -165,10 +165,12 @@ class Effects:
                 await anyio.sleep(pause)
 
     async def detach_all(self, id: str) -> None:
-        for container in (await self.engine.networks.inspect(id)).get("Containers") or {}:
-            # one that goes by itself, or is an endpoint without a container by now
+        for container, endpoint in ((await self.engine.networks.inspect(id)).get("Containers") or {}).items():
+            # an endpoint whose container is gone is let go of by its name (moby, ForceEndpointDelete)
+            name = endpoint.get("Name") if container.startswith("ep-") else container
+            # another may be quicker
             with suppress(NotFound, Forbidden):
-                await self.engine.networks.disconnect(id, container, force=True)
+                await self.engine.networks.disconnect(id, name or container, force=True)
 
     async def volume(self, action: steps.CreateVolume | steps.ReplaceVolume | steps.RemoveVolume) -> None:
         match action:

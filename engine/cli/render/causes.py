@@ -79,6 +79,15 @@ CAUSES: tuple[tuple[str, str, Cause], ...] = (
         Cause("bad-address", ("networks",), "choose an address in the network's subnet that nobody else has"),
     ),
     (
+        "destroy",
+        r"has active endpoints|network is in use|in use by",
+        Cause(
+            "still-in-use",
+            (),
+            "somebody else uses it; a dockerd that says so with nobody there has lost count: restart it, then down",
+        ),
+    ),
+    (
         "",
         r"pool overlaps|already used on the host|overlaps with",
         Cause("subnet-in-use", ("ipam",), "choose another subnet, or leave it out: then the engine finds a free one"),
