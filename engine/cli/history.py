@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import anyio
@@ -36,6 +37,10 @@ def history(
     """List the project's releases, newest first. Example: rorqual history"""
     if where:
         print(ledger_path())
+        return
+    if not ledger_path().exists():
+        print(f"nothing was released from here yet: there is no {ledger_path()}", file=sys.stderr)
+        show(listing([], COLUMNS, format, fields=FIELDS))
         return
     with past() as ledger:
         name = project_name(project, ledger)

@@ -5,7 +5,7 @@ The ledger is memory, not state: where it can't be written, the host is converge
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,10 +25,11 @@ from engine.reconcile.keep import keep_images
 from engine.reconcile.outcome import Outcome, Progress, Status
 from engine.reconcile.saved import stored_options
 from engine.reconcile.sealed import sealed_project
-from engine.reconcile.standing import read_standing
+from engine.reconcile.standing import Standing, read_standing
 from specs.models import Project
 
 if TYPE_CHECKING:
+    from engine.api.images import ImageSummary
     from engine.ledger.store import Ledger
 
 # The limits under the keys where a spec may have them, and under the one where they are compared.
@@ -142,19 +143,28 @@ class Recorder:
             self.ledger = None
 
     async def close(self, ledger: Ledger, number: int) -> None:
-        standing = await read_standing(self.engine, self.project.name)
+        standing = await self.standing()
         pins = standing.pins() if self.kind != "down" else {}
-        before = ledger.newest_objects(self.key)
-        objects = standing.applied(self.created, self.updated, before)
-        name, sealer = self.project.name, self.sealer.name
+        objects = standing.applied(self.created, self.updated, ledger.newest_objects(self.key))
         if self.state is State.DONE:
-            wanted = ledger.pinned([self.key]) | {pin.id for pin in pins.values()}
             # first: a release that is called good has its images
-            await keep_images(self.engine, name, sealer, wanted, standing.images)
+            await self.hold(ledger.pinned([self.key]) | {pin.id for pin in pins.values()}, standing.images)
         ledger.finish(self.key, number, self.state, images=pins, objects=objects, reason=self.reason)
         if ledger.prune(self.key, self.terms.keep):
-            images = await self.engine.images.list()
-            await keep_images(self.engine, name, sealer, ledger.pinned([self.key]), images)
+            await self.hold(ledger.pinned([self.key]), await self.engine.images.list())
+
+    async def standing(self) -> Standing:
+        """Nothing where the engine is gone: how it ended is recorded all the same."""
+        try:
+            return await read_standing(self.engine, self.project.name)
+        except EngineError:
+            return Standing((), ())
+
+    async def hold(self, wanted: Collection[str], images: Sequence[ImageSummary]) -> None:
+        try:
+            await keep_images(self.engine, self.project.name, self.sealer.name, wanted, images)
+        except EngineError as error:
+            self.terms.warn(f"a prune may take images that this release needs: {error.message}")
 
     def opened(self) -> Ledger:
         # late: SQLite costs 10 ms, and an empty plan records nothing

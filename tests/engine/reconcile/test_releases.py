@@ -251,6 +251,19 @@ def test_releases_are_compared_and_shown_without_a_sensitive_value(shop: Worksho
         assert secret not in shown + exported + text
 
 
+def test_a_ledger_that_can_not_be_used_costs_the_record_and_not_the_host(shop: Workshop) -> None:
+    assert history(shop) == []
+    web(shop)
+    (state(shop) / "ledger").mkdir()
+    (state(shop) / "ledger" / FILE).write_text("no database, and no ledger of ours" * 100)
+    done = shop.run("up", "-d")
+    assert "this release is not recorded as it should be" in done.stderr and "move it away" in done.stderr
+    assert len(shop.containers()) == 1 and locks(shop) == ""
+    (state(shop) / "ledger" / FILE).unlink()
+    shop.run("up", "-d", "--force-recreate")
+    assert told(shop) == [(1, "up", "done")]
+
+
 def test_keep_lets_old_releases_go_with_their_images(shop: Workshop) -> None:
     moved = f"{shop.name}:latest"
     shop.write(f"services:\n  web: {{image: '{moved}', command: sleep 1000, init: true, stop_grace_period: 0s}}\n")
