@@ -60,6 +60,10 @@ class Agent:
         """Until `stop` was called and all that was begun has ended."""
         desk = self.desk
         desk.states = desk.store.projects()
+        followed = {settings.name for settings in self.settings.sources}
+        for state in desk.states.values():
+            if state.source not in followed:
+                state.sync, state.reason = Sync.UNKNOWN, f"its source {state.source} is not followed"
         async with anyio.create_task_group() as tasks, anyio.create_task_group() as workers:
             self.tasks = tasks
             for settings in self.settings.sources:
@@ -119,6 +123,9 @@ class Agent:
             state.target = target.revision
             state.failures = state.unsettled = 0
         state.source, state.removed = target.source.settings.name, False
+        if state.suspend_said != policy.suspend:
+            # settings that change are a word; what was said since by hand counts until they do
+            state.suspended = state.suspend_said = policy.suspend
         state.host, state.context, state.prune = policy.engine.host, policy.engine.context, policy.prune
         self.listen(policy.engine)
         touched = target.tree.touches(target.settings)

@@ -54,8 +54,7 @@ class Desk:
     def state_of(self, target: Target) -> ProjectState:
         known = self.states.get(target.key)
         if known is None:
-            name = target.source.settings.name
-            known = ProjectState(target.key, name, suspended=target.settings.policy.suspend)
+            known = ProjectState(target.key, target.source.settings.name)
             self.states[target.key] = known
         return known
 

@@ -39,8 +39,8 @@ class Waiting(StrEnum):
 class ProjectState:
     """`target` is the newest revision that the source has, `synced` the one that stands, `healthy` the last that was
     whole, `before` the one that was so before it. `held` maps revisions that failed to why. `owned` are the services,
-    networks and volumes that this source has put there or taken over, as addresses; `host`, `context` and `prune` are
-    of the last settings, for when the project has left its source. Times are Unix seconds.
+    networks and volumes that this source has put there or taken over, as addresses; `suspend_said`, `host`, `context`
+    and `prune` are of the last settings, for when the project has left its source. Times are Unix seconds.
     """
 
     key: str
@@ -62,6 +62,7 @@ class ProjectState:
     waiting: Waiting = Waiting.NOTHING
     reason: str = ""
     suspended: bool = False
+    suspend_said: bool = False
     removed: bool = False
     failures: int = 0
     unsettled: int = 0

@@ -254,6 +254,19 @@ async def test_a_pointer_of_git_lfs_is_no_content(repository: Repository, places
         places.objects.put("1234", tree.folder / "site")
 
 
+@pytest.mark.skipif(shutil.which("git-lfs") is None, reason="needs git-lfs; `make test` installs it")
+async def test_with_lfs_the_content_is_fetched(repository: Repository, places: Places) -> None:
+    repository.git("config", "remote.origin.url", f"file://{repository.bare}")
+    repository.git("lfs", "install", "--local")
+    repository.git("lfs", "track", "*.film")
+    repository.commit({"site/one.film": "the content"})
+    repository.git("lfs", "push", "--all", "origin")
+    source = await opened(places, repository.bare, lfs=True)
+    tree = await source.look()
+    assert (tree.folder / "site/one.film").read_text() == "the content"
+    assert (places.objects.put("1234", tree.folder / "site") / "one.film").read_text() == "the content"
+
+
 def test_an_object_lies_at_one_path_whatever_the_commit(tmp_path: Path) -> None:
     objects = Objects(tmp_path / "objects")
     objects.sweep()

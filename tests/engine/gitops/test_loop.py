@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from engine.client.errors import Conflict
 from engine.client.session import Engine
 from engine.gitops.api import documents
 from engine.gitops.loop import look
@@ -175,6 +176,9 @@ async def test_a_suspended_project_is_left_alone(there: tuple[Host, Engine]) -> 
         assert state.synced == first
         agent.suspend(host.name, False)
         await host.synced(agent, second)
+    host.policy = "suspend: true"
+    async with host.agent() as agent:
+        await host.until(agent, lambda s: s.suspended and s.waiting is Waiting.SUSPENDED)
 
 
 async def test_an_agent_of_the_same_state_goes_on_where_another_ended(there: tuple[Host, Engine]) -> None:
@@ -231,3 +235,19 @@ async def test_somebody_elses_turn_at_the_project_is_waited_for(
             state = await host.until(agent, lambda s: "is locked by" in s.reason)
             assert (state.held, await host.containers(client)) == ({}, {})
         await host.synced(agent, first)
+
+
+async def test_a_rollback_by_hand_holds_the_newest_revision_until_a_newer_one(there: tuple[Host, Engine]) -> None:
+    host, client = there
+    first = host.commit(host.web())
+    async with host.agent() as agent:
+        await host.synced(agent, first)
+        second = host.commit(host.web("sleep 2000"))
+        await host.synced(agent, second)
+        assert agent.rollback(host.name, None, "somebody") == first
+        state = await host.until(agent, lambda s: s.synced == first and s.health is Health.HEALTHY)
+        assert state.held == {second: "rolled back by somebody"}
+        assert (await client.containers.inspect(f"{host.name}-web-1"))["Config"]["Cmd"] == ["sleep", "1000"]
+        with pytest.raises(Conflict, match="no earlier healthy release"):
+            agent.rollback(host.name, second, "somebody")
+        await host.synced(agent, host.commit(host.web("sleep 3000")))
