@@ -87,7 +87,8 @@ def test_an_agent_killed_at_random_ends_on_the_last_commit_with_nothing_left_ove
     for _ in range(KILLS):
         commits.append(commit(repository, workshop.engine.image, dice)[0])
         agent = start(workshop)
-        time.sleep(dice.uniform(0.3, 2.0))
+        await_start(workshop, len(commits))
+        time.sleep(dice.uniform(0.0, 1.5))
         agent.kill()
         agent.wait()
     last, services = commit(repository, workshop.engine.image, dice)
@@ -101,6 +102,14 @@ def test_an_agent_killed_at_random_ends_on_the_last_commit_with_nothing_left_ove
     assert_nothing_left_over(workshop, last, services)
     accounted = {revision for kind, revision in events(workshop) if kind == "synced"}
     assert last in accounted and accounted <= {*commits, last}
+
+
+def await_start(workshop: Workshop, times: int) -> None:
+    """Until as many agents have begun: to be killed while it imports teaches nothing."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (workshop.folder / "log").read_text().count("agent: 1 source") < times:
+        assert time.monotonic() < deadline, (workshop.folder / "log").read_text()[-3000:]
+        time.sleep(0.02)
 
 
 def await_synced(workshop: Workshop, revision: str) -> None:
