@@ -71,14 +71,22 @@ def images_below(project: Project, build: Build) -> tuple[str, ...]:
 
 
 def image_bases(project: Project) -> dict[str, tuple[str, ...]]:
-    """What each build takes from the project's `images:`, by its entry's name or `service:` and the service's name."""
-    if not project.images:
-        return {}
+    """What each build takes from other builds: entries of `images:` by name, services' builds as `service:NAME`.
+
+    The keys are those of the builds, in the same form.
+    """
     owners = {name: image.build for name, image in project.images.items()}
     owners |= {f"{SERVICE}{name}": service.build for name, service in project.services.items()}
     return {name: taken_by(project, build) for name, build in owners.items() if build is not None}
 
 
 def taken_by(project: Project, build: Build) -> tuple[str, ...]:
-    named = [value for value in (build.additional_contexts or {}).values() if value in project.images]
+    contexts = (build.additional_contexts or {}).values()
+    named = [value for value in contexts if value in project.images or builds_service(project, value)]
     return tuple(dict.fromkeys([*named, *images_below(project, build)]))
+
+
+def builds_service(project: Project, value: str) -> bool:
+    """Whether a named context is the image of an active service that has a build."""
+    service = project.services.get(value.removeprefix(SERVICE)) if value.startswith(SERVICE) else None
+    return service is not None and service.build is not None

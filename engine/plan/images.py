@@ -10,6 +10,7 @@ from typing import Any
 from engine.api.errors import InvalidArgument
 from engine.graph.address import Address, Kind
 from engine.graph.build import image_of
+from engine.graph.dockerfiles import SERVICE
 from engine.plan.draft import Draft
 from engine.plan.lower.naming import CONTENT, Naming
 from engine.plan.observed import Observed
@@ -28,26 +29,34 @@ def plan_images(
     renewed: set[Address] = set()
     if options.images_settled:
         return renewed
-    naming = Naming(project.name, options.separator)
     for key in keys:
-        service = project.services[key]
-        address = image_of(project, key, service)
-        if draft.by_address.get(address) or service.provider is not None:
-            continue
-        if service.image in project.images:
-            if plan_entry(draft, project, service.image, observed, options):
-                renewed.add(address)
-        else:
-            reference = naming.image(project, service, key)
-            needs, anew = plan_bases(draft, project, f"service:{key}", observed, options) if service.build else ([], "")
-            plan_service_image(draft, address, service, reference, observed, options, needs=needs, anew=anew)
-            if anew and draft.by_address.get(address):
-                renewed.add(address)
+        address = image_of(project, key, project.services[key])
+        if not draft.by_address.get(address) and plan_image_of(draft, project, key, observed, options):
+            renewed.add(address)
     return renewed
 
 
+def plan_image_of(
+    draft: Draft, project: Project, key: str, observed: Observed, options: PlanOptions, path: tuple[str, ...] = ()
+) -> bool:
+    """A service's image; True where it stands, and is made of something else now."""
+    service = project.services[key]
+    if service.provider is not None:
+        return False
+    if service.image in project.images:
+        return plan_entry(draft, project, service.image, observed, options)
+    owner, address = f"{SERVICE}{key}", image_of(project, key, service)
+    reference = Naming(project.name, options.separator).image(project, service, key)
+    needs: list[int] = []
+    anew = ""
+    if service.build is not None:
+        needs, anew = plan_bases(draft, project, owner, observed, options, path or (owner,))
+    plan_service_image(draft, address, service, reference, observed, options, needs=needs, anew=anew)
+    return bool(anew and draft.by_address.get(address))
+
+
 def plan_bases(
-    draft: Draft, project: Project, owner: str, observed: Observed, options: PlanOptions, path: tuple[str, ...] = ()
+    draft: Draft, project: Project, owner: str, observed: Observed, options: PlanOptions, path: tuple[str, ...]
 ) -> tuple[list[int], str]:
     """The steps of the images that a build is made on, and why they make it be built again; empty for no reason."""
     needs: list[int] = []
@@ -55,14 +64,25 @@ def plan_bases(
     for name in options.image_bases.get(owner, ()):
         if name in path:
             raise InvalidArgument(f"these images are made of each other: {' → '.join([*path, name])}")
-        address = Address(Kind.IMAGE, name)
-        if not draft.by_address.get(address):
+        key = name.removeprefix(SERVICE) if name.startswith(SERVICE) else ""
+        address = image_of(project, key, project.services[key]) if key else Address(Kind.IMAGE, name)
+        if not draft.by_address.get(address) and key:
+            plan_image_of(draft, project, key, observed, options, (*path, name))
+        elif not draft.by_address.get(address):
             plan_entry(draft, project, name, observed, options, (*path, name))
         steps = draft.on(address)
         needs += steps
-        if steps and not anew and observed.images.get(project.images[name].reference) is not None:
+        if steps and not anew and observed.images.get(reference_of(project, name, options)) is not None:
             anew = f"image {name}, which it is made on, is renewed"
     return needs, anew
+
+
+def reference_of(project: Project, name: str, options: PlanOptions) -> str:
+    """The local reference of an entry of `images:`, or of `service:` and a service's name."""
+    if not name.startswith(SERVICE):
+        return project.images[name].reference
+    key = name.removeprefix(SERVICE)
+    return Naming(project.name, options.separator).image(project, project.services[key], key)
 
 
 def plan_service_image(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,3 +90,30 @@ def test_images_are_built_after_those_they_are_made_on(here: Path) -> None:
     steps = {step.action.name: step for step in draft.steps if isinstance(step.action, BuildImage)}
     assert list(steps) == ["base", "web", "api"]
     assert steps["web"].needs == steps["api"].needs == {steps["base"].id}
+
+
+def test_a_service_is_built_after_the_services_it_takes_from(here: Path) -> None:
+    (here / "compose.yaml").write_text(
+        "services:\n  app: {build: {context: web, additional_contexts: {base: 'service:lib'}}}\n  lib: {build: base}\n"
+    )
+    draft, found = Draft(), project(here)
+    plan_images(draft, found, ["app", "lib"], NOTHING_THERE, PlanOptions(image_bases=image_bases(found)))
+    steps = {step.action.name: step for step in draft.steps if isinstance(step.action, BuildImage)}
+    assert list(steps) == ["lib", "app"]
+    assert steps["app"].needs == {steps["lib"].id}
+
+
+def test_what_is_built_on_a_renewed_image_is_built_again(here: Path) -> None:
+    found = project(here)
+    there: dict[str, dict[str, Any]] = {f"{found.name}-web": {}, f"{found.name}-api:latest": {}}
+    keys = {"base": "new", "api": "same"}
+    there[f"{found.name}-base:latest"] = {"Config": {"Labels": {"io.rorqual.content": "old"}}}
+    draft = Draft()
+    observed = NOTHING_THERE._replace(images=there)
+    plan_images(draft, found, ["web", "api"], observed, PlanOptions(image_bases=image_bases(found), image_keys=keys))
+    reasons = {step.action.name: step.because for step in draft.steps if isinstance(step.action, BuildImage)}
+    assert reasons == {
+        "base": "what it is made from has changed",
+        "web": "image base, which it is made on, is renewed",
+        "api": "image base, which it is made on, is renewed",
+    }
