@@ -200,3 +200,22 @@ async def test_an_engine_that_goes_and_comes_back(tmp_path: Path) -> None:
 def started(folder: Path) -> tuple[ExitStack, RunningEngine]:
     stack = ExitStack()
     return stack, stack.enter_context(running_rorqual(folder))
+
+
+async def test_a_secret_that_a_probe_prints_is_in_no_event_state_or_history(there: tuple[Host, Engine]) -> None:
+    host, _ = there
+    planted = "pl4nted-v4lue"
+    more = (
+        f"    environment: {{DB_PASSWORD: {planted}}}\n"
+        "    healthcheck: {test: [CMD-SHELL, 'echo it is $$DB_PASSWORD; exit 1'], interval: 200ms, retries: 1, "
+        "start_period: 0s}\n"
+    )
+    host.commit(host.web("sh -c 'echo $$DB_PASSWORD; sleep 1000'", more=more))
+    async with host.agent() as agent:
+        event = await host.heard("failed")
+        assert "last health probe exited with 1: it is" in event.text and planted not in event.text
+        state = await host.until(agent, lambda s: s.waiting is Waiting.NEWER)
+        assert planted not in str(state.document())
+        ledger = agent.desk.folder
+    files = [path for place in (host.folder / "state/state", ledger) for path in place.rglob("*") if path.is_file()]
+    assert files and [path for path in files if planted.encode() in path.read_bytes()] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -226,8 +227,8 @@ async def test_a_commit_without_a_trusted_signature_is_refused(
 async def test_a_keyring_decides_whose_openpgp_signature_counts(
     repository: Repository, places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = Path("/tmp") / f"rq-gpg-{tmp_path.name[-20:]}"
-    home.mkdir(mode=0o700)
+    # a short path: gpg's agent listens there
+    home = Path(tempfile.mkdtemp(prefix="rq-", dir="/tmp"))
     monkeypatch.setenv("GNUPGHOME", str(home))
     try:
         run("gpg", "--batch", "--quiet", "--passphrase", "", "--quick-gen-key", "A <a@example.com>", "ed25519")
