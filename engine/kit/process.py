@@ -36,7 +36,9 @@ async def run_process(
 
     Raises FileNotFoundError or PermissionError when it can't be started, ProcessTimeout when it took too long.
     """
-    process = await anyio.open_process(command, env=environment, cwd=folder, start_new_session=True)
+    with anyio.CancelScope(shield=True):
+        # a cancel that lands while it starts would leave its pipes open
+        process = await anyio.open_process(command, env=environment, cwd=folder, start_new_session=True)
     try:
         with anyio.move_on_after(timeout_seconds):
             return await converse(process, stdin)

@@ -88,7 +88,7 @@ class Checkouts:
     def sweep(self) -> None:
         """Take away what was being made when the last run ended."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for left in self.folder.glob(".new-*"):
+        for left in self.folder.glob(".*"):
             remove(left)
 
     def find(self, commit: str) -> Checkout | None:
