@@ -296,7 +296,7 @@ class NetworkRoom:
 
     async def close(self) -> None:
         """The daemon ends; links, rules and the steward stay for the containers that run."""
-        self._stewardship.close()
+        await self._stewardship.close()
 
     def _publish_event(self, action: str, endpoint: Endpoint, container: str) -> None:
         network = self.catalog.find(endpoint.network)

@@ -39,8 +39,12 @@ class Stewardship:
         self._fed: int | None = None
         self._feeding = anyio.Lock()
 
-    def close(self) -> None:
-        self._steward.close()
+    async def close(self) -> None:
+        """The daemon ends. For containers that run the steward goes on; without any it ends now."""
+        if any(needs(one) for one in self._placements.values()):
+            self._steward.close()
+        else:
+            await self._steward.end()
 
     async def warm(self) -> None:
         await self._steward.warm()

@@ -81,14 +81,20 @@ def test_a_socket_that_was_handed_over_is_served_and_readiness_told(place: Path)
 
 
 @pytest.mark.root
-def test_a_daemon_that_ends_leaves_no_mount_where_nothing_lives(place: Path) -> None:
+def test_a_daemon_that_ends_leaves_no_mount_and_no_process_where_nothing_lives(place: Path) -> None:
+    needs("docker")
     command = ["unshare", "--net", *RORQUAL, "daemon", *flags(place), f"--socket={place / 's'}"]
     # on a disk: there the run folder becomes a tmpfs of its own
     with subprocess.Popen(command, env=ENVIRONMENT, text=True) as process:
         await_socket(process, place / "s")
+        # the first network of a user's own is what the process that answers names is started for
+        docker = ["docker", "-H", f"unix://{place / 's'}", "network", "create", "one"]
+        subprocess.run(docker, check=True, capture_output=True)
         process.terminate()
         assert process.wait(30) == 0
     assert str(place) not in Path("/proc/self/mounts").read_text()
+    left = subprocess.run(["pgrep", "-f", f"steward {place}"], capture_output=True, text=True)
+    assert left.stdout == ""
 
 
 @pytest.mark.root
