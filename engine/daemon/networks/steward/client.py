@@ -113,7 +113,7 @@ class StewardClient:
 
     async def end(self) -> None:
         """Let it end: look-ups and held ports end with it."""
-        if self._peer is None and not (self._folder / "steward.sock").exists():
+        if self._peer is None and not self._starting() and not self.left_behind():
             return
         with contextlib.suppress(StewardGone):
             await self._say({"do": "end"}, start=False)
@@ -163,9 +163,9 @@ class StewardClient:
                     return peer
                 peer.close()
                 await end_process(answer.get("pid"))
-            elif not start:
-                raise StewardGone("the name server's process is not there")
             elif not self._starting():
+                if not start:
+                    raise StewardGone("the name server's process is not there")
                 await anyio.to_thread.run_sync(self._spawn)
             if anyio.current_time() > deadline:
                 raise StewardGone(f"the name server's process did not start; see {self._folder}/steward.log")
