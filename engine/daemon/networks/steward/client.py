@@ -157,7 +157,11 @@ class StewardClient:
         while True:
             peer = dial(self._folder / "steward.sock")
             if peer is not None:
-                answer = await self._exchange(peer, {"do": "list"}, ())
+                try:
+                    answer = await self._exchange(peer, {"do": "list"}, ())
+                except BaseException:
+                    peer.close()
+                    raise
                 if answer.get("format") == FORMAT:
                     self.serving = answer.get("pid")
                     return peer
