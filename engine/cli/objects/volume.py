@@ -9,6 +9,7 @@ import typer
 
 from engine.api.errors import NotFound
 from engine.api.volumes import VolumeCreate, VolumeInspect
+from engine.cli.objects import volume_move
 from engine.cli.objects.amounts import pairs
 from engine.cli.objects.group import (
     Filter,
@@ -35,6 +36,8 @@ volume = make_group("Volumes of the engine.")
 
 Volumes = Annotated[list[str], typer.Argument(help="Volumes, by name")]
 Many = list[str] | None
+
+volume_move.add_to(volume)
 
 
 @volume.command("ls")

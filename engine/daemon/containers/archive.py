@@ -13,9 +13,9 @@ import json
 import os
 import posixpath
 import stat
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +49,15 @@ BLOCK = 512
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """Where a path is looked for: a folder of the host as the root, and the path below it."""
+    """Where a path is looked for: a folder of the host as the root, and the path below it.
+
+    `mounted` is what a container that runs would see elsewhere below the root: path → folder of the host.
+    """
 
     folder: Path
     path: str
     read_only: bool = False
+    mounted: Mapping[bytes, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,8 @@ class Archives:
 
     @asynccontextmanager
     async def _root(self, entry: Entry, path: str) -> AsyncIterator[Root]:
-        clean = posixpath.normpath(f"/{path}")
+        # two slashes in front would stay
+        clean = posixpath.normpath(f"/{path.lstrip('/')}")
         keeps = path.endswith(("/", "/."))
         suffix = "/" if keeps and clean != "/" else ""
         container = entry.container
@@ -89,7 +94,8 @@ class Archives:
                 yield Root(source, rest + suffix, mount.read_only)
                 return
         async with self._rooms.snapshots.mounted(entry.id) as folder:
-            yield Root(folder, clean + suffix, bool(container.host.get("ReadonlyRootfs")))
+            read_only = bool(container.host.get("ReadonlyRootfs"))
+            yield Root(folder, clean + suffix, read_only, mounted_folders(container.mounts))
 
     async def look(self, entry: Entry, path: str, said: str) -> Found:
         """`said` is what the client calls the container. Raises NotFound."""
@@ -141,6 +147,15 @@ def mount_of(mounts: list[MountRecord], path: str) -> MountRecord | None:
     """The innermost mount that holds the path."""
     holding = [m for m in mounts if path == m.destination or path.startswith(f"{m.destination}/")]
     return max(holding, key=lambda m: len(m.destination), default=None)
+
+
+def mounted_folders(mounts: list[MountRecord]) -> dict[bytes, Path]:
+    """The volumes that may be written to, by their places below the root."""
+    return {
+        os.fsencode(mount.destination.strip("/")): Path(mount.source, mount.subpath)
+        for mount in mounts
+        if mount.kind == "volume" and mount.source and not mount.read_only
+    }
 
 
 def missing(path: str, name: str) -> NotFound:
@@ -204,14 +219,16 @@ def tar_of(root: Root, asked: str) -> Iterator[bytes]:
     """The tar; names begin with what was asked for ("." for a folder's content)."""
     parent, name = open_parent(root)
     try:
-        path = Path(f"/proc/self/fd/{parent}") / name
+        # as text: a Path would drop the dot, and without it this is a link
+        here = f"/proc/self/fd/{parent}/{name}"
+        path = Path(here)
         prefix = last_name(asked).strip("/")
-        status = path.lstat()
+        status = os.lstat(here)
         links: dict[tuple[int, int], str] = {}
         if not prefix:
             yield from walk(path, "", links, layer=False)
         elif stat.S_IFMT(status.st_mode) != stat.S_IFSOCK:
-            yield from member(path, prefix, status, links)
+            yield from member(here, prefix, status, links)
             if stat.S_ISDIR(status.st_mode):
                 yield from walk(path, f"{prefix}/", links, layer=False)
         yield bytes(2 * BLOCK)
@@ -225,7 +242,7 @@ def unpack(root: Root, asked: str, container: str, feed: Feed, keep_kinds: bool,
     try:
         reader = TarReader(Pieces(unpacked(Pieces(feed.next))))
         with RootedFolder(root.folder) as folder:
-            placed = Placer(folder, reader, prefix, keep_kinds, owner).run()
+            placed = Placer(folder, reader, prefix, keep_kinds, owner, root.mounted).run()
         if placed.missing:
             raise TarFault(f"a hard link names {os.fsdecode(placed.missing[0][1])}, which is not there")
     except (TarFault, UnsafePath) as error:

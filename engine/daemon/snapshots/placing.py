@@ -6,9 +6,11 @@ Links on the way are followed within the root. Runs in a thread.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from pathlib import Path
 
 from engine.daemon.snapshots.tarread import Entry, TarFault, TarReader
-from engine.daemon.snapshots.unpack import Unpacker
+from engine.daemon.snapshots.unpack import Unpacker, set_manners
 from engine.kit.rooted import RootedFolder, is_folder, parts_of
 
 
@@ -27,12 +29,20 @@ class Placer(Unpacker):
     """Unpacks below a folder of the container's root, where other things lie already. Whiteouts mean nothing here."""
 
     def __init__(
-        self, root: RootedFolder, reader: TarReader, prefix: bytes, keep_kinds: bool, owner: tuple[int, int] | None
+        self,
+        root: RootedFolder,
+        reader: TarReader,
+        prefix: bytes,
+        keep_kinds: bool,
+        owner: tuple[int, int] | None,
+        mounted: Mapping[bytes, Path] | None = None,
     ) -> None:
+        """`mounted`: what a container would see at these paths below its root; a folder's manners go there."""
         super().__init__(root, reader, NoRecipe())
         self._prefix = prefix
         self._keep_kinds = keep_kinds
         self._owner = owner
+        self._mounted = mounted or {}
 
     def _place(self, entry: Entry) -> None:
         parts = parts_of(entry.name)
@@ -44,6 +54,9 @@ class Placer(Unpacker):
         if self._owner is not None:
             entry.uid, entry.gid = self._owner
         where = parts_of(entry.name)
+        if entry.kind == 0x35 and b"/".join(where) in self._mounted:
+            self._folders[b"/".join(where)] = entry
+            return
         parent, name = self._root.split(where, make=True)
         maker = self._makers.get(entry.kind, Unpacker._file)
         path = b"/".join(where)
@@ -54,6 +67,17 @@ class Placer(Unpacker):
             self._clear(path, parent, name)
             parent, name = self._root.split(where, make=True)
             maker(self, entry, path, parent, name)
+
+    def _finish_folder(self, path: bytes, entry: Entry) -> None:
+        source = self._mounted.get(path)
+        if source is None:
+            super()._finish_folder(path, entry)
+            return
+        handle = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            set_manners(handle, entry)
+        finally:
+            os.close(handle)
 
     def _check_kinds(self, entry: Entry, parent: int, name: bytes) -> None:
         if not self._keep_kinds:

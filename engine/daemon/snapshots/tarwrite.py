@@ -57,7 +57,7 @@ def walk(folder: Path, prefix: str, links: Links, *, layer: bool) -> Iterator[by
                 yield from walk(path, f"{prefix}{name}/", links, layer=layer)
 
 
-def member(path: Path, name: str, status: os.stat_result, links: Links) -> Iterator[bytes]:
+def member(path: Path | str, name: str, status: os.stat_result, links: Links) -> Iterator[bytes]:
     head = head_of(path, name, status)
     if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
         first = links.setdefault((status.st_dev, status.st_ino), name)
@@ -86,7 +86,7 @@ def content(file: object, size: int) -> Iterator[bytes]:
         yield bytes(-size % BLOCK)
 
 
-def head_of(path: Path, name: str, status: os.stat_result) -> tarfile.TarInfo:
+def head_of(path: Path | str, name: str, status: os.stat_result) -> tarfile.TarInfo:
     head = tarfile.TarInfo(f"{name}/" if stat.S_ISDIR(status.st_mode) else name)
     head.type = KINDS[stat.S_IFMT(status.st_mode)]
     head.mode = stat.S_IMODE(status.st_mode)

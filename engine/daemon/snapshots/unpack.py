@@ -201,11 +201,7 @@ class Unpacker:
         else:
             handle = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._root.handle)
         try:
-            os.fchown(handle, entry.uid, entry.gid)
-            os.fchmod(handle, entry.mode)
-            for key, value in entry.xattrs.items():
-                set_xattr(handle, key, value)
-            os.utime(handle, ns=(entry.mtime_ns, entry.mtime_ns))
+            set_manners(handle, entry)
         finally:
             os.close(handle)
 
@@ -264,6 +260,15 @@ def write_all(handle: int, piece: bytes) -> None:
     written = os.write(handle, piece)
     while written < len(piece):
         written += os.write(handle, piece[written:])
+
+
+def set_manners(handle: int, entry: Entry) -> None:
+    """Owner, mode, attributes and time of a folder."""
+    os.fchown(handle, entry.uid, entry.gid)
+    os.fchmod(handle, entry.mode)
+    for key, value in entry.xattrs.items():
+        set_xattr(handle, key, value)
+    os.utime(handle, ns=(entry.mtime_ns, entry.mtime_ns))
 
 
 def set_xattr(handle: int, key: str, value: bytes) -> None:
