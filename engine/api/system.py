@@ -115,3 +115,22 @@ class Ping(TypedDict):
     experimental: bool
     builder: str
     server: str
+
+
+class CheckFinding(TypedDict, total=False):
+    """`Kind` and `What` name the thing. `Remedy` is what mending does; where not `Mendable`, what a person must do."""
+
+    Kind: str
+    What: str
+    Fault: str
+    Remedy: str
+    Mendable: bool
+    # why its mending failed
+    Error: str
+
+
+class CheckAnswer(TypedDict):
+    """Rorqual's own: /rorqual/check. `Findings` are what is wrong now, `Mended` what no longer is."""
+
+    Findings: list[CheckFinding]
+    Mended: list[CheckFinding]

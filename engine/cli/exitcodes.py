@@ -39,6 +39,8 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning(CLEAN, "validate", "clean, or nothing at or above `--fail-on`"),
     Meaning(FINDINGS, "validate", "findings at or above `--fail-on`"),
     Meaning(UNREADABLE, "validate", "a file could not be read"),
+    Meaning(CLEAN, "system check", "the embedded engine's state is sound, or was mended"),
+    Meaning(FINDINGS, "system check", "findings are left"),
     Meaning(CLEAN, "agent validate", "clean, or only warnings"),
     Meaning(FINDINGS, "agent validate", "something is wrong with the settings"),
     Meaning(PENDING, "plan --detailed-exitcode", "changes are pending"),

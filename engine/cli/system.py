@@ -14,6 +14,7 @@ import typer
 from engine.api.errors import Unavailable
 from engine.cli.objects import systems_look
 from engine.cli.objects.group import make_group
+from engine.cli.objects.system_check import check
 from engine.cli.options import EngineOptions, with_options
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ PIECE = 65536
 
 system = make_group("The engine itself.")
 systems_look.add_to(system)
+system.command("check")(check)
 
 
 @system.command("dial-stdio")

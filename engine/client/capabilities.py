@@ -21,9 +21,10 @@ def kind_of(version: Version) -> Kind:
     return "podman" if "podman" in names else "rorqual" if "rorqual" in names else "docker"
 
 
-def takes_extended_builds(version: Version) -> bool:
+def extends(version: Version, extension: str) -> bool:
+    """Whether the engine serves one of Rorqual's own additions to the API, in the form that we know."""
     parts = version.get("Components") or []
-    return any(part.get("Name") == "rorqual-build" and part.get("Version") == "1" for part in parts)
+    return any(part.get("Name") == extension and part.get("Version") == "1" for part in parts)
 
 
 def reckon(
@@ -50,7 +51,7 @@ def reckon(
         stop_signal_at_stop=api >= (1, 42),
         cgroup_version=2 if info.get("CgroupVersion") == "2" else 1,
         swarm_active=(info.get("Swarm") or {}).get("LocalNodeState") == "active",
-        build_extension=takes_extended_builds(version),
+        build_extension=extends(version, "rorqual-build"),
         rootless=any("rootless" in option for option in info.get("SecurityOptions") or []),
     )
 

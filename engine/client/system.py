@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from engine.api.errors import NotImplementedByEngine
 from engine.client.calls import Calls, Filters, filters_of
+from engine.client.capabilities import extends
 from engine.client.streams import JsonLines
 from engine.credentials.config import Credentials
 
 if TYPE_CHECKING:
     # For annotations only: making the shapes' classes costs 10 ms.
-    from engine.api.system import AuthAnswer, DiskUsage, Event, Info, Ping, Version
+    from engine.api.system import AuthAnswer, CheckAnswer, DiskUsage, Event, Info, Ping, Version
 
 PING_SECONDS = 30.0
 
@@ -59,6 +61,18 @@ class SystemReader:
 
 
 class SystemWriter(SystemReader):
+    async def check(self, *, mend: bool) -> CheckAnswer:
+        """Have the embedded engine look through its state, layers and all. Raises NotImplementedByEngine elsewhere."""
+        if not extends(await self.version(), "rorqual-check"):
+            raise NotImplementedByEngine(
+                f"the engine at {self._calls.address} has no check of its state: only Rorqual's embedded engine has one"
+            )
+        if mend:
+            mended: CheckAnswer = await self._calls.post("/rorqual/check")
+            return mended
+        found: CheckAnswer = await self._calls.get("/rorqual/check")
+        return found
+
     async def auth(self, credentials: Credentials) -> AuthAnswer:
         """Have the engine try the credentials at their registry. Raises Unauthorized."""
         answer: AuthAnswer = await self._calls.post("/auth", credentials)

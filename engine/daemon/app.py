@@ -24,17 +24,22 @@ from anyio import to_thread
 
 from engine.daemon.build.cache import BuildCache
 from engine.daemon.build.room import open_builds
+from engine.daemon.checking import Check
+from engine.daemon.containers.check import container_findings
 from engine.daemon.containers.room import open_containers
 from engine.daemon.content.blobs import Blobs
 from engine.daemon.events import EventBus
+from engine.daemon.images.check import image_findings
 from engine.daemon.images.images import LocalImages
 from engine.daemon.images.index import ImageIndex
 from engine.daemon.images.pull import Pulls
 from engine.daemon.images.push import Pushes
 from engine.daemon.lives import Activity, leave_run_folder, sole_owner, tell_ready, until_idle
+from engine.daemon.networks.check import network_findings
 from engine.daemon.networks.opening import open_networks
 from engine.daemon.protocols import Places, Store, Users
 from engine.daemon.server import build as build_routes
+from engine.daemon.server import check as check_routes
 from engine.daemon.server import container_streams as container_stream_routes
 from engine.daemon.server import containers as container_routes
 from engine.daemon.server import exec as exec_routes
@@ -47,8 +52,10 @@ from engine.daemon.server import volumes as volume_routes
 from engine.daemon.server.host import read_host
 from engine.daemon.server.router import NEWEST, Route, Router
 from engine.daemon.server.system import Facts
+from engine.daemon.snapshots.check import layer_findings, snapshot_findings
 from engine.daemon.snapshots.layers import Layers
 from engine.daemon.snapshots.snapshots import OverlaySnapshots
+from engine.daemon.store.check import record_findings
 from engine.daemon.store.records import RecordStore
 from engine.daemon.volumes.volumes import LocalVolumes
 from engine.http.listen import serve
@@ -150,6 +157,17 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
         runtime = containers.rooms.runtime
         facts.runtimes = {name: found.path for name, found in runtime.available.items()}
         facts.default_runtime = runtime.preferred.name
+        check = Check(
+            {
+                "images": partial(image_findings, images),
+                "layers": partial(layer_findings, layers),
+                "snapshots": partial(snapshot_findings, snapshots),
+                "containers": partial(container_findings, containers.rooms),
+                "networks": partial(network_findings, networks.room, networks.infrastructure),
+                # last: it tells what the others found damaged and set aside
+                "records": partial(record_findings, store),
+            }
+        )
         routes = [
             *container_routes.routes(containers),
             *container_stream_routes.routes(containers),
@@ -160,6 +178,7 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
             *build_routes.routes(builds, clock),
             *volume_routes.routes(volumes),
             *network_routes.routes(networks.registry, users),
+            *check_routes.routes(check),
             *unserved_routes.routes(),
         ]
         yield Opened(routes, users, [networks.room.supervise, pulls.downloads.run])

@@ -107,6 +107,10 @@ class Shelf:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def ids(self) -> set[str]:
+        """Those that are being made too."""
+        return {*self._entries, *self._names.values()}
+
     def reserve(self, name: str | None, id: str) -> str:
         """Take a name for a container that is being made. Raises Conflict."""
         if name is None:

@@ -182,6 +182,24 @@ class Blobs:
                     freed += size
         return freed
 
+    def leased(self, digest: Digest) -> bool:
+        """Whether somebody is about to name it in a record."""
+        return digest in self._recent
+
+    def sound(self, digest: Digest) -> bool:
+        """Read it again: whether its content still has its digest. One that is gone is sound. Blocks."""
+        try:
+            return hash_of(self.path(digest), digest.algorithm).hexdigest() == digest.encoded
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+
+    def remove_damaged(self, digest: Digest) -> None:
+        """Not one that was put in its place meanwhile. Blocks."""
+        if not self.sound(digest):
+            self.remove(digest)
+
     def all(self) -> list[Digest]:
         return [Digest(algorithm, name) for algorithm, at in self._folders.items() for name in os.listdir(at)]
 

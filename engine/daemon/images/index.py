@@ -119,11 +119,20 @@ class ImageIndex:
 
     def digests_in_use(self) -> set[Digest]:
         """Every blob that an image needs: its config, its manifest and what that names."""
-        needed = {Digest.parse(id) for id in self._known}
-        for known in self._known.values():
-            if known.manifest is not None:
-                needed |= {Digest.parse(digest) for digest in known.manifest.get("blobs", ())}
-        return needed
+        return {digest for id in self._known for digest in self.blobs_of(id)}
+
+    def blobs_of(self, id: str) -> list[Digest]:
+        """The blobs of one image, readable or not."""
+        manifest = self._known[id].manifest or {}
+        return [Digest.parse(digest) for digest in (id, *manifest.get("blobs", ()))]
+
+    def known_ids(self) -> list[str]:
+        """Those that can't be read too."""
+        return list(self._known)
+
+    def called(self, id: str) -> str:
+        """What a person calls the image, readable or not: a name of it, else its id."""
+        return min((name for name, owner in self._names.items() if owner == id), default=id)
 
     # --- changing
     def add(self, id: str, content: bytes, known: Known) -> tuple[ImageRecord, bool]:

@@ -28,12 +28,24 @@ class Infrastructure:
     def __init__(self, catalog: Catalog, identity: Identity) -> None:
         self._catalog = catalog
         self._identity = identity
-        self._wall = Wall(identity.table)
+        self.wall = Wall(identity.table)
         self._indexes: dict[str, int] = {}
         self._turn = anyio.Lock()
         self._next_look = 0.0
         # The firewalls that have rules of ours; at first any may, of a daemon before us.
         self._placed: set[str] = set(firewall.TOOLS)
+
+    @property
+    def group(self) -> int:
+        return self._identity.group
+
+    @property
+    def table(self) -> str:
+        return self._identity.table
+
+    def is_open(self, network: Network) -> bool:
+        """Whether its bridge should be there."""
+        return network.id in self._indexes
 
     async def open(self, network: Network, *, anew: bool = False) -> int:
         """The network's bridge, up, with its rules; → its index."""
@@ -43,7 +55,7 @@ class Infrastructure:
             if not anew and (known := self._indexes.get(network.id)) is not None:
                 return known
             index = await anyio.to_thread.run_sync(bridges.ensure, bridge_of(network, self._identity.group))
-            await self._wall.open_bridge(rules_of(network))
+            await self.wall.open_bridge(rules_of(network))
             await self._let_through()
             self._indexes[network.id] = index
             return index
@@ -52,7 +64,7 @@ class Infrastructure:
         """Takes the bridge away: 30 to 60 ms of the kernel's."""
         async with self._turn:
             self._indexes.pop(network.id, None)
-            await self._wall.close_bridge(network.bridge)
+            await self.wall.close_bridge(network.bridge)
             await anyio.to_thread.run_sync(bridges.remove, network.bridge, self._identity.group)
             await self._let_through()
 
@@ -81,10 +93,10 @@ class Infrastructure:
         )
 
     async def publish(self, placement: Placement) -> None:
-        await self._wall.publish(placement.container, placement.forwards())
+        await self.wall.publish(placement.container, placement.forwards())
 
     async def unpublish(self, placement: Placement) -> None:
-        await self._wall.publish(placement.container, ())
+        await self.wall.publish(placement.container, ())
         if any(one.protocol == "udp" for one in placement.published):
             addresses = [address for endpoint in placement.endpoints for address in endpoint.addresses]
             # Without it they time out; an end is not held up for that.
@@ -101,25 +113,25 @@ class Infrastructure:
         await anyio.to_thread.run_sync(sweep)
         self._indexes.clear()
         forwards = {placement.container: placement.forwards() for placement in living}
-        await self._wall.restore([rules_of(network) for network in wanted], forwards)
+        await self.wall.restore([rules_of(network) for network in wanted], forwards)
         for network in wanted:
             await self.open(network)
 
     async def mend(self) -> None:
         """What others may have undone: our table flushed, a firewall of theirs started since."""
-        if not self._wall.bridges or anyio.current_time() < self._next_look:
+        if not self.wall.bridges or anyio.current_time() < self._next_look:
             return
-        await self._wall.mend()
+        await self.wall.mend()
         async with self._turn:
             await self._let_through()
 
     async def _let_through(self) -> None:
         self._next_look = anyio.current_time() + LOOK_SECONDS
-        look = partial(firewall.let_through, self._wall.bridges, self._identity.table, placed=self._placed)
+        look = partial(firewall.let_through, self.wall.bridges, self._identity.table, placed=self._placed)
         self._placed = await anyio.to_thread.run_sync(look)
         if self._placed:
             group = self._identity.group
-            await self._wall.keep_apart(await anyio.to_thread.run_sync(bridges.of_docker, group))
+            await self.wall.keep_apart(await anyio.to_thread.run_sync(bridges.of_docker, group))
 
 
 def bridge_of(network: Network, group: int) -> Bridge:

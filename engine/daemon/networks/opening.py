@@ -26,6 +26,7 @@ class OpenNetworks:
     room: NetworkRoom
     registry: NetworkRegistry
     steward: StewardClient
+    infrastructure: Infrastructure
 
 
 @asynccontextmanager
@@ -41,7 +42,7 @@ async def open_networks(places: Places, store: Store, events: Events, clock: Clo
     registry = NetworkRegistry(catalog, infrastructure, room, events, clock)
     await registry.predefine(identity)
     try:
-        yield OpenNetworks(room, registry, steward)
+        yield OpenNetworks(room, registry, steward, infrastructure)
     finally:
         await room.close()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +60,9 @@ class NetworkRoom:
         self._events = events
         self._folder = folder
         self._placements: dict[str, Placement] = {}
+        # Containers whose links are being made, and links that go with their namespace: since when.
+        self._unsettled: Counter[str] = Counter()
+        self._leaving: dict[str, float] = {}
         self._surroundings = Surroundings(catalog, self._placements)
         self._stewardship = Stewardship(catalog, steward, self._placements)
 
@@ -111,6 +115,7 @@ class NetworkRoom:
         placement = plan.plan(self.catalog, attachment, str(netns), os.urandom)
         self._placements[attachment.container] = placement
         handles: list[Handle] = []
+        self._unsettled[attachment.container] += 1
         try:
             placement, handles = self._reserve(placement)
             placement = self._surroundings.with_files(placement)
@@ -123,6 +128,8 @@ class NetworkRoom:
             with anyio.move_on_after(CLEAN_UP_SECONDS, shield=True):
                 await self._undo(placement)
             raise words_of(error) from error
+        finally:
+            self._unsettled[attachment.container] -= 1
         for endpoint in placement.endpoints:
             self._publish_event("connect", endpoint, attachment.container)
         return placement.attached()
@@ -183,6 +190,7 @@ class NetworkRoom:
         with anyio.move_on_after(CLEAN_UP_SECONDS, shield=True):
             names = [endpoint.link for endpoint in placement.endpoints if endpoint.link]
             if names:
+                self._leaving = {**self.leaving(), **dict.fromkeys(names, anyio.current_time())}
                 await anyio.to_thread.run_sync(wiring.silence, names)
             await self._forget(placement)
         for endpoint in placement.endpoints:
@@ -213,6 +221,7 @@ class NetworkRoom:
             return settings_of(Endpoint("", found.id, found.name, settings))
         after = plan.plan_one(self.catalog, before, found.id, settings, os.urandom)
         endpoint = after.endpoints[-1]
+        self._unsettled[attachment.container] += 1
         try:
             self._keep(self._surroundings.with_files(after))
             await self._wire(after, [endpoint])
@@ -224,6 +233,8 @@ class NetworkRoom:
                 await anyio.to_thread.run_sync(wiring.unplug, [endpoint.link])
                 await self._follow(after, before)
             raise words_of(error) from error
+        finally:
+            self._unsettled[attachment.container] -= 1
         self._publish_event("connect", endpoint, attachment.container)
         return settings_of(endpoint)
 
@@ -283,6 +294,41 @@ class NetworkRoom:
                     self.catalog.claim(network, endpoint.addresses)
         await self._infrastructure.restore(self._placements.values())
         await self._stewardship.recover()
+
+    # --- a check's
+    def leaving(self) -> dict[str, float]:
+        """Interfaces of containers that ended just now: the kernel takes them away with their namespaces."""
+        since = anyio.current_time() - CLEAN_UP_SECONDS
+        return {name: began for name, began in self._leaving.items() if began > since}
+
+    def links(self, *, settled: bool = False) -> dict[str, tuple[str, str]]:
+        """Interface on the host → whose it is, in which network (ids). `settled`: without those being made."""
+        self._unsettled += Counter()
+        placements = [one for id, one in self._placements.items() if not settled or id not in self._unsettled]
+        return {
+            one.link: (placement.container, one.network)
+            for placement in placements
+            for one in placement.endpoints
+            if one.link
+        }
+
+    def stray_records(self) -> list[Path]:
+        known = {self._record(container).name for container in self._placements}
+        return [path for path in self._folder.glob("*.json") if path.name not in known]
+
+    async def wire_again(self, container: str, network: str) -> None:
+        """The endpoint's interface is made anew, if it is still wanted."""
+        placement = self._placements.get(container)
+        endpoint = placement.in_network(network) if placement is not None else None
+        if placement is not None and endpoint is not None:
+            await anyio.to_thread.run_sync(wiring.unplug, [endpoint.link])
+            await self._wire(placement, [endpoint])
+
+    async def open_again(self, network: Network) -> None:
+        """The bridge is made anew, and the containers in it are connected to it."""
+        await self._infrastructure.open(network, anew=True)
+        for container in self.endpoints_in(network.id):
+            await self.wire_again(container, network.id)
 
     async def supervise(self, *, every_seconds: float = 1.0) -> None:
         """A dead steward is replaced, a flushed firewall comes back. Runs until cancelled."""

@@ -11,9 +11,10 @@ or five hundred. What the chains promise:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any
 
 from engine.daemon.networks.ipam import Subnet
 from engine.daemon.networks.ports import ANY4, ANY6, Published
@@ -148,6 +149,36 @@ def forward_elements(forwards: Sequence[Forward]) -> list[tuple[str, str]]:
             here = ("any6", key) if published.address == ANY6 else ("one6", f"{published.address} . {key}")
             elements.append((here[0], f"{here[1]} : {forward.ipv6} . {port}"))
     return elements
+
+
+def differences(there: Sequence[Mapping[str, Any]], wanted: Iterable[tuple[str, str]]) -> list[str]:
+    """What `nft -j list table` answers against the elements (set, element) that it should hold, in words."""
+    held = set()
+    for found in there:
+        block = found.get("set") or found.get("map")
+        if block is not None:
+            name, names = block["name"], block.get("type") == "ifname" or "ifname" in block.get("type", ())
+            held |= {(name, element_text(element, names=names)) for element in block.get("elem", ())}
+    expected = set(wanted)
+    words = [f"{name} has no {element}" for name, element in sorted(expected - held)]
+    words += [f"{name} has {element}, which nothing needs" for name, element in sorted(held - expected)]
+    lines = [line.strip() for line in TABLE.splitlines()[1:]]
+    rules = sum(bool(line) and not line.startswith(("set ", "map ", "chain ", "type ", "}")) for line in lines)
+    if (count := sum("rule" in found for found in there)) != rules:
+        words.append(f"it has {count} rules in place of {rules}")
+    return words
+
+
+def element_text(element: Any, *, names: bool) -> str:
+    """An element of nft's JSON as we write it. Source: libnftables-json(5), EXPRESSIONS."""
+    match element:
+        case [key, value]:
+            return f"{element_text(key, names=names)} : {element_text(value, names=False)}"
+        case {"concat": parts}:
+            return " . ".join(element_text(part, names=names) for part in parts)
+        case {"prefix": {"addr": address, "len": length}}:
+            return f"{address}/{length}"
+    return f'"{element}"' if names else str(element)
 
 
 def resolver_table(port: int, *, anew: bool = False) -> str:

@@ -110,6 +110,24 @@ class Wall:
         tables = [found["table"]["name"] for found in nft.query("list tables inet") if "table" in found]
         return self._table in tables
 
+    async def faults(self) -> list[str]:
+        """How what the kernel has differs from what we want, in words; nothing before the first bridge."""
+        async with self._turn:
+            if not self._loaded or self._waiting:
+                return []
+            if not await anyio.to_thread.run_sync(self._present):
+                return ["it is gone"]
+            there = await anyio.to_thread.run_sync(nft.query, f"list table inet {self._table}")
+            forwards = [forward for found in self._forwards.values() for forward in found]
+            wanted = [element for bridge in self._bridges.values() for element in rules.bridge_elements(bridge)]
+            wanted += [*rules.forward_elements(forwards), *rules.other_elements(self._others)]
+            return rules.differences(there, wanted)
+
+    async def renew(self) -> None:
+        """Everything anew, in place of what the table holds."""
+        async with self._turn:
+            await self._load()
+
     @property
     def bridges(self) -> list[str]:
         return list(self._bridges)

@@ -57,10 +57,10 @@ class Launch:
 
 class ConmonRuntime:
     def __init__(self, run: Path, cache: Path, wanted: str | None = None) -> None:
-        self._bundles = run / "c"
-        self._state = run / "oci"
+        self.bundles = run / "c"
+        self.state = run / "oci"
         self._execs = run / "x"
-        self._memory = run / "shm"
+        self.memory = run / "shm"
         self.available: Mapping[str, OciRuntime] = find_runtimes()
         self.preferred = choose_runtime(self.available, wanted)
         self._conmon = find_conmon()
@@ -69,11 +69,11 @@ class ConmonRuntime:
 
     def open(self) -> None:
         """Make the folders; once, before any other call."""
-        for folder in (self._bundles, self._state, self._execs):
+        for folder in (self.bundles, self.state, self._execs):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def bundle(self, id: str) -> Path:
-        return self._bundles / id[:NAME_LENGTH]
+        return self.bundles / id[:NAME_LENGTH]
 
     # --- from nothing to a process, and back --------------------------------------------------------------------
     async def create(self, launch: Launch) -> int:
@@ -104,13 +104,13 @@ class ConmonRuntime:
         mount_at(bundle / "rootfs", lower, root.upper, root.work, folder=root.folder, short=short)
         terminal = spec["process"]["terminal"]
         asked = Monitored(launch.id, bundle, launch.log, terminal, launch.stdin, launch.leave_stdin_open)
-        pid = monitor.launch(asked, self._conmon, runtime, self._state, spec["process"]["args"])
-        self._filters.keep(launch.spec, runtime, self._state / launch.id / "seccomp.bpf")
+        pid = monitor.launch(asked, self._conmon, runtime, self.state, spec["process"]["args"])
+        self._filters.keep(launch.spec, runtime, self.state / launch.id / "seccomp.bpf")
         return pid
 
     async def start(self, id: str) -> None:
         """Let the program begin."""
-        fifo, name = self._state / id / "exec.fifo", self._runtime_of(id).name
+        fifo, name = self.state / id / "exec.fifo", self._runtime_of(id).name
         try:
             if name == "crun":
                 open_gate(fifo)
@@ -158,12 +158,12 @@ class ConmonRuntime:
             with contextlib.suppress(OSError):
                 unmount(str(memory))
             memory.rmdir()
-        shutil.rmtree(self._state / id, ignore_errors=True)
+        shutil.rmtree(self.state / id, ignore_errors=True)
         shutil.rmtree(bundle, ignore_errors=True)
 
     def shared_memory(self, id: str) -> Path:
         """Where a /dev/shm lies that other containers may join."""
-        return self._memory / id
+        return self.memory / id
 
     def make_shared_memory(self, id: str, size: int) -> Path:
         """On the host, since a mount can't be taken over from another mount namespace. `delete` takes it away."""
@@ -181,7 +181,7 @@ class ConmonRuntime:
 
     def begun(self, id: str) -> bool:
         """Whether its program was let begin: the gate goes with that."""
-        return not (self._state / id / "exec.fifo").exists()
+        return not (self.state / id / "exec.fifo").exists()
 
     def exit_of(self, id: str) -> Exit | None:
         return monitor.read_exit(self.bundle(id))
@@ -189,7 +189,7 @@ class ConmonRuntime:
     def known(self) -> Collection[str]:
         """The ids of all bundles."""
         found = []
-        for file in self._bundles.glob("*/facts.json"):
+        for file in self.bundles.glob("*/facts.json"):
             with contextlib.suppress(OSError, ValueError):
                 found.append(str(json.loads(file.read_text())["id"]))
         return found
@@ -245,7 +245,7 @@ class ConmonRuntime:
 
     def _command(self, id: str, verb: str, *options: str) -> None:
         runtime = self._runtime_of(id)
-        command = [runtime.path, "--root", str(self._state), verb, *options, id]
+        command = [runtime.path, "--root", str(self.state), verb, *options, id]
         try:
             done = subprocess.run(
                 command, check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS
@@ -278,7 +278,7 @@ class ConmonRuntime:
         def work() -> Execution:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "process.json").write_text(json.dumps(process))
-            command = [runtime.path, "--root", str(self._state), "exec", "--process", str(folder / "process.json")]
+            command = [runtime.path, "--root", str(self.state), "exec", "--process", str(folder / "process.json")]
             command += ["--pid-file", str(folder / "pid"), id]
             return execution.begin(command, folder, process, stdin=stdin, relayed=runtime.name == "runc")
 

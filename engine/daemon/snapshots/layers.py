@@ -66,6 +66,8 @@ class Layers:
         self._leased: Counter[str] = Counter()
         self._adders = 0
         self._recent: set[str] = set()
+        # The folders of layers that are unpacked and in no chain yet.
+        self._fresh: set[str] = set()
         self._remove_strays()
         numbers = [int(layer.folder, 36) for layer in self.all()]
         self._numbers = itertools.count(max(numbers, default=0) + 1)
@@ -121,7 +123,7 @@ class Layers:
     # --- writing; these block on the disk
     def unpack(self, packed: Next) -> Fresh:
         """Unpack one layer, compressed or not; read to its end. Raises TarFault. Nothing stays of a failed one."""
-        folder = base36(next(self._numbers))
+        folder = self._fresh_folder()
         root = self.root / folder
         root.mkdir(mode=0o755)
         try:
@@ -147,7 +149,7 @@ class Layers:
 
         No time in it is later than `latest_ns`. Nothing stays of a failed one.
         """
-        folder = base36(next(self._numbers))
+        folder = self._fresh_folder()
         root = self.root / folder
         os.rename(upper, root)
         try:
@@ -161,8 +163,14 @@ class Layers:
             self._delete(folder)
             raise
 
+    def _fresh_folder(self) -> str:
+        folder = base36(next(self._numbers))
+        self._fresh.add(folder)
+        return folder
+
     def discard(self, fresh: Fresh) -> None:
         """The layer was not wanted after all; one that is in a chain by now stays."""
+        self._fresh.discard(fresh.folder)
         if not any(layer.folder == fresh.folder for layer in self.all()):
             self._delete(fresh.folder)
 
@@ -196,6 +204,7 @@ class Layers:
     def _record(self, layer: Layer) -> Layer:
         self._store.put(KIND, layer.chain_id, asdict(layer))
         self._chains[layer.chain_id] = layer
+        self._fresh.discard(layer.folder)
         return layer
 
     @contextmanager
@@ -245,7 +254,26 @@ class Layers:
             self._delete(folder)
         return sum(gone.values())
 
+    # --- a check's
+    def strays(self) -> list[str]:
+        """Folders that no chain names and nobody is filling. Blocks."""
+        there = {path.name.partition(".")[0] for path in self.root.iterdir()}
+        return sorted(there - {layer.folder for layer in self.all()} - self._fresh - {EMPTY})
+
+    def remove_stray(self, folder: str) -> None:
+        """Blocks. Numbers are not given twice: a stray stays one."""
+        self._delete(folder)
+
+    def unrecorded(self) -> list[Layer]:
+        recorded = self._store.list(KIND)
+        return [layer for id, layer in self._chains.items() if id not in recorded]
+
+    def record_again(self, layer: Layer) -> None:
+        if layer.chain_id in self._chains:
+            self._record(layer)
+
     def _delete(self, folder: str) -> None:
+        self._fresh.discard(folder)
         root = self.root / folder
         for path in (root, root.with_suffix(".aside")):
             shutil.rmtree(path, ignore_errors=True)

@@ -52,6 +52,8 @@ class OverlaySnapshots:
         self._layers = layers
         self._store = store
         root.mkdir(parents=True, exist_ok=True)
+        # The folders that are being removed.
+        self._going: set[str] = set()
         self._parents: dict[str, str] = {key: record["parent"] for key, record in store.list(KIND).items()}
         for path in root.iterdir():
             if path.name not in self._parents:
@@ -159,8 +161,28 @@ class OverlaySnapshots:
             gone = self._root / key
         self._store.delete(KIND, key)
         del self._parents[key]
+        self._going.add(gone.name)
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(remove_folder, gone)
+        self._going.discard(gone.name)
+
+    # --- a check's
+    def strays(self) -> list[Path]:
+        """Folders without a snapshot."""
+        known = self._parents.keys() | self._going
+        return [path for path in self._root.iterdir() if path.name not in known]
+
+    def lost(self) -> list[str]:
+        """Snapshots without a folder."""
+        return [key for key in self._parents if not (self._root / key / "fs").is_dir()]
+
+    def unrecorded(self) -> list[str]:
+        recorded = self._store.list(KIND)
+        return [key for key in self._parents if key not in recorded]
+
+    def record_again(self, key: str) -> None:
+        if key in self._parents:
+            self._store.put(KIND, key, {"parent": self._parents[key]})
 
     async def usage(self, key: str) -> int:
         return await to_thread.run_sync(size_of, self._place(key).upper)

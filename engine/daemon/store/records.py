@@ -90,6 +90,29 @@ class RecordStore:
             ).fetchone()
         return None if row is None else self._decode(kind, id, row[0])
 
+    # --- a check's
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    def set_aside(self) -> list[str]:
+        """Read every record → the ids of those set aside as damaged, now or before. Blocks."""
+        with self._lock:
+            rows = self._connection.execute("SELECT kind, id, record FROM records").fetchall()
+        damaged = [id for kind, id, text in rows if kind != "corrupt" and self._decode(kind, id, text) is None]
+        return sorted({*damaged, *(id for kind, id, _ in rows if kind == "corrupt")})
+
+    def forget_set_aside(self, id: str) -> None:
+        self.delete("corrupt", id)
+
+    def verdict(self) -> str:
+        """What SQLite says of its file: "ok", or the first damage. Blocks. On a connection of its own."""
+        try:
+            with contextlib.closing(sqlite3.connect(self._path)) as own:
+                return str(own.execute("PRAGMA quick_check(1)").fetchone()[0])
+        except sqlite3.Error as error:
+            return str(error)
+
     def list(self, kind: str) -> dict[str, Json]:
         with self._lock:
             rows = self._connection.execute("SELECT id, record FROM records WHERE kind = ?", (kind,)).fetchall()

@@ -72,6 +72,8 @@ ON_AN_ENGINE: dict[tuple[int, str], Callable[[Place], int]] = {
     (5, ""): locked,
 }
 INTERRUPTED = (130, "")
+# on a daemon whose state is damaged for it: tests/engine/daemon/test_check.py
+ON_DAMAGED_STATE = {(0, "system check"), (1, "system check")}
 # the container's own code, 9
 PASSED: dict[str, Callable[[Place], int]] = {
     "exec": lambda place: after_up(place, "exec", "web", "sh", "-c", "exit 9"),
@@ -102,8 +104,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_every_meaning_of_the_manual_is_tested_here() -> None:
-    assert {(each.code, each.command) for each in MEANINGS} == {*ON_FILES, *ON_AN_ENGINE, INTERRUPTED}
+def test_every_meaning_of_the_manual_is_tested() -> None:
+    assert {(each.code, each.command) for each in MEANINGS} == {
+        *ON_FILES,
+        *ON_AN_ENGINE,
+        *ON_DAMAGED_STATE,
+        INTERRUPTED,
+    }
     assert set(PASSING) == set(PASSED)
 
 

@@ -101,6 +101,11 @@ def sweep(group: int, veths: Sequence[str], bridges: Sequence[str]) -> list[str]
     return [link.name for link in stale]
 
 
+def of_group(group: int) -> list[str]:
+    with Netlink() as netlink:
+        return [link.name for link in links.all_links(netlink) if link.group == group]
+
+
 def of_docker(group: int) -> frozenset[str]:
     """The bridges that Docker's names say are its, but for those of ours (`group`) that are called so."""
     with Netlink() as netlink:
