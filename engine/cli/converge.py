@@ -28,6 +28,7 @@ from engine.plan.steps import Plan, ReplaceVolume
 from engine.reconcile.convergence import Convergence as Reconciling
 from engine.reconcile.convergence import image_steps
 from engine.reconcile.outcome import Report
+from engine.reconcile.pins import pinned
 from specs.check.capabilities import check_capabilities
 from specs.load import Loaded
 from specs.source import Report as Diagnostics
@@ -151,7 +152,7 @@ def convergence(
     separator = "_" if options.compatibility else "-"
     return Convergence(
         engine,
-        loaded.project,
+        pinned(loaded.project),
         separator,
         span_of=loaded.span_of,
         engine_options=engine_options,

@@ -50,10 +50,10 @@ async def resolved(images: set[str], options: EngineOptions) -> dict[str, str]:
     async def ask(engine: Engine, image: str, reference: Reference) -> None:
         async with limiter:
             try:
-                answer = await engine.images.distribution(str(reference))
+                digest = await digest_now(engine, reference)
             except EngineError as error:
                 raise type(error)(f"can't find the digest of {image}: {error.message}") from error
-        found[image] = f"{reference}@{answer['Descriptor']['digest']}"
+        found[image] = f"{reference}@{digest}"
 
     parsed = {image: parse(image) for image in images}
     found |= {image: str(reference) for image, reference in parsed.items() if reference.digest is not None}
@@ -63,6 +63,17 @@ async def resolved(images: set[str], options: EngineOptions) -> dict[str, str]:
                 if image not in found:
                     tasks.start_soon(ask, engine, image, reference)
     return found
+
+
+async def digest_now(engine: Engine, reference: Reference) -> str:
+    """What the tag stands for in its registry: the engine is asked, or the registry itself where the engine can't."""
+    if (await engine.capabilities()).distribution:
+        return str((await engine.images.distribution(str(reference)))["Descriptor"]["digest"])
+    # late: only Podman has no such route
+    from engine.cli.remote_names import asking
+
+    async with asking(reference.domain, insecure=False) as (registries, auth):
+        return str((await registries.remote(reference, auth).manifest(reference.tag)).digest)
 
 
 def parse(image: str) -> Reference:

@@ -57,6 +57,7 @@ COMMANDS: dict[str, Command] = {
     "plan": Command(LOOK_BEFORE, "Show what would change on the engine, and why."),
     "diff": Command(LOOK_BEFORE, "Show which fields of the host differ from the file."),
     "drift": Command(LOOK_BEFORE, "Show what others changed on the host, field by field."),
+    "lock": Command(LOOK_BEFORE, "Write the digests of the images' tags, which plan and up go by."),
     "up": Command(CONVERGE, "Create, update and start what the file asks for."),
     "down": Command(CONVERGE, "Stop and remove containers and networks; volumes only with -v."),
     "apply": Command(CONVERGE, "Apply a saved plan, or refuse it when it is stale."),

@@ -21,14 +21,17 @@ from engine.cli.past import ledger_folder
 from engine.cli.project import load_project
 from engine.cli.render.colour import wants_colour
 from engine.cli.up import Scale, scales
+from engine.client.session import Engine
 from engine.ledger.vault import Vault
 from engine.plan.options import PlanOptions
 from engine.plan.render.document import plan_document
 from engine.plan.render.markdown import render_markdown
 from engine.plan.render.text import render_text
 from engine.plan.steps import Plan
+from engine.reconcile.pins import lock_file, pinned
 from engine.reconcile.saved import write_plan
 from specs.load import Loaded
+from specs.source import Diagnostic
 
 FORMATS = ("text", "json", "markdown")
 
@@ -62,6 +65,9 @@ def plan(
     build: Annotated[bool, typer.Option("--build", help="Build images even if they are there")] = False,
     pull: Annotated[str | None, typer.Option("--pull", help="always, missing or never")] = None,
     remove_orphans: Annotated[bool, typer.Option("--remove-orphans", help="Remove what the file doesn't know")] = False,
+    no_registry: Annotated[
+        bool, typer.Option("--no-registry", help="Don't ask registries for tags that moved since `rorqual lock`")
+    ] = False,
     scale: Scale = None,
     rerun: Annotated[list[str] | None, typer.Option("--rerun", help="Run this finished one-shot again")] = None,
 ) -> None:
@@ -83,10 +89,20 @@ def plan(
     if against is not None and out is not None:
         raise typer.BadParameter("--out keeps a plan for a host, and --against reaches none")
 
+    async def moved(client: Engine) -> list[Diagnostic]:
+        assert loaded.project is not None
+        if no_registry or not lock_file(loaded.project).exists():
+            return []
+        # late: only a project with a lock file asks for its tags
+        from engine.cli.lock import tags_moved
+
+        return await tags_moved(client, loaded.project)
+
     async def run() -> Plan:
         async with connected(engine, project=loaded.name) as client:
             work = await honouring(client, loaded, project, engine)
             found = work.plan(options, await work.observe())
+            found = found._replace(warnings=(*found.warnings, *await moved(client)))
             if out is not None:
                 asked, vault = options._replace(separator=work.separator), Vault(ledger_folder())
                 write_plan(out, work.project, asked, found, sealer=work.sealer, vault=vault)
@@ -118,4 +134,4 @@ def plan_beside(loaded: Loaded, project: ProjectOptions, options: PlanOptions, f
     tell_unhonoured(loaded, release.intent.capabilities.get("engine", "docker"), project)
     assert loaded.project is not None
     separator = "_" if project.compatibility else "-"
-    return plan_against(release, loaded.project, options, os.environ, separator)
+    return plan_against(release, pinned(loaded.project), options, os.environ, separator)

@@ -42,7 +42,7 @@ class Debian(Model):
 class Image(Extensible):
     """Exactly one of `build`, `pull`, `debian`, `archive` says where it comes from.
 
-    `reference` is its local name: the first tag, or `<project>-<name>:latest`.
+    `reference` is its local name: what is pulled, else the first tag, or `<project>-<name>:latest`.
     """
 
     build: Build | None = None

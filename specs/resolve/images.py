@@ -35,8 +35,9 @@ def typed_images(root: Node, project: str, paths: Paths, variables: Variables, r
         for name, image in () if faults else node.value.items():
             try:
                 found[name] = typed_image(image, paths, variables)
-                tags = found[name].get("tags")
-                found[name]["reference"] = tags[0] if tags else f"{project}-{name}:latest"
+                tags = found[name].get("tags") or [f"{project}-{name}:latest"]
+                # what is pulled stands under the name that it is pulled by
+                found[name]["reference"] = found[name].get("pull") or tags[0]
             except Refusal as error:
                 report.diagnostics += error.diagnostics
     return found

@@ -59,3 +59,10 @@ def test_a_rule_covers_what_it_names_and_what_is_part_of_that_in_every_spelling(
     for path in ("restart", "environment.A", "command", "state"):
         assert not ignored.matches(web, path)
     assert not ignored.matches(Address(Kind.NETWORK, "web"), "labels.a")
+
+
+def test_an_image_that_is_pulled_stands_under_the_name_that_it_is_pulled_by(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("images: {db: {pull: pg:16}}\nservices: {db: {image: db}}\n")
+    project = load(Request(str(tmp_path), project_name="shop")).project
+    assert project is not None
+    assert project.images["db"].reference == "pg:16"

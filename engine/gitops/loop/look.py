@@ -31,6 +31,7 @@ from engine.plan.upkeep import addresses_of, with_upkeep
 from engine.reconcile.convergence import Convergence, image_steps
 from engine.reconcile.lock import LockTaken, LockTerms
 from engine.reconcile.outcome import Report
+from engine.reconcile.pins import pinned
 from engine.reconcile.recording import Recorder, Terms
 from engine.reconcile.turn import Turn, one_turn
 from specs.source import SpecInvalid
@@ -103,7 +104,7 @@ class Look:
             return self.fail(error.message, final=False)
 
     async def converge(self, ready: Ready) -> float:
-        state, project = self.state, ready.project
+        state, project = self.state, pinned(ready.project)
         engine = await self.desk.engines.get(self.policy.engine)
         work = Convergence(engine, project, environment=self.desk.environment)
         observed = await work.observe()

@@ -1,0 +1,136 @@
+"""`rorqual lock`: a tag's digest is kept, `up` goes by it on every engine, and `plan` says when the tag has moved."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from engine.api.errors import InvalidArgument
+from engine.reconcile.pins import lock_document, pinned, read_pins
+from specs.models import Image, Project, Service
+from tests.engines import TEST_REGISTRY, RunningEngine
+from tests.registries import running_registry
+
+BOX = f"{TEST_REGISTRY}/locked/box:1"
+OTHER = f"{TEST_REGISTRY}/locked/other:1"
+DIGEST = f"sha256:{'7' * 64}"
+FILE = f"""
+name: locked
+services:
+  web: {{image: "{BOX}", command: [sleep, "1000"], stop_grace_period: 0s}}
+  built: {{image: "{TEST_REGISTRY}/locked/built:1", build: ., profiles: [never]}}
+"""
+
+
+@dataclass
+class Desk:
+    """A project's folder, and commands that run where the engine's registry is."""
+
+    folder: Path
+    engine: RunningEngine
+
+    def call(self, *words: str, code: int = 0) -> str:
+        command = ["nsenter", f"--net=/proc/{self.engine.pid}/ns/net", sys.executable, "-m", "engine.cli.main"]
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("COMPOSE_", "DOCKER_", "RORQUAL_"))}
+        done = subprocess.run(
+            [*command, *words],
+            cwd=self.folder,
+            env={**kept, "DOCKER_HOST": self.engine.host},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == code, f"{words}: {done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    @property
+    def lock(self) -> str:
+        images = json.loads((self.folder / "compose.lock").read_text())["images"]
+        assert list(images) == [BOX]
+        return str(images[BOX])
+
+
+@pytest.fixture(params=["docker", "podman", "rorqual"])
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+    engine: RunningEngine = request.getfixturevalue(f"{request.param}_engine")
+    desk = Desk(tmp_path, engine)
+    (tmp_path / "compose.yaml").write_text(FILE)
+    with running_registry(tmp_path, port=int(TEST_REGISTRY.partition(":")[2]), netns=engine.pid):
+        try:
+            yield desk
+        finally:
+            desk.call("down")
+            for found in desk.call("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split():
+                if found in {BOX, OTHER}:
+                    desk.call("image", "rm", "-f", found)
+
+
+@pytest.mark.root
+def test_a_lock_outlives_the_move_of_its_tag(desk: Desk, tmp_path: Path) -> None:
+    desk.call("image", "tag", desk.engine.image, BOX)
+    desk.call("image", "push", BOX)
+    assert desk.call("lock", "--dry-run").endswith("would write compose.lock\n")
+    assert not (tmp_path / "compose.lock").exists()
+    assert desk.call("lock") == f"{BOX}: {desk.lock}\nwrote compose.lock\n"
+    first = desk.lock
+    assert "tag moved" not in desk.call("plan")
+
+    with tarfile.open(tmp_path / "root.tar", "w") as tar:
+        tar.addfile(tarfile.TarInfo("empty"), io.BytesIO())
+    desk.call("image", "import", str(tmp_path / "root.tar"), OTHER)
+    desk.call("image", "rm", BOX)
+    made = "latest" if desk.engine.kind == "podman" else "1"
+    desk.call("image", "tag", OTHER.replace(":1", f":{made}"), BOX)
+    desk.call("image", "push", BOX)
+    warned = desk.call("plan")
+    assert f"tag moved: {first} → sha256:" in warned
+    assert "tag moved" not in desk.call("plan", "--no-registry")
+
+    desk.call("up", "-d")
+    shown = desk.call("container", "inspect", "-f", "{{.Config.Image}} {{.State.Status}}", "locked-web-1")
+    # Podman leaves the tag out
+    assert shown.replace(":1@", "@").split() == [f"{BOX.removesuffix(':1')}@{first}", "running"]
+    assert desk.call("plan", "--detailed-exitcode", "--no-registry").startswith("Nothing to change")
+    assert first not in desk.call("lock")
+    assert "image" in desk.call("plan", "--detailed-exitcode", code=2)
+
+
+@pytest.mark.root
+def test_half_a_lock_is_not_written(rorqual_engine: RunningEngine, tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(FILE)
+    (tmp_path / "compose.lock").write_bytes(lock_document({BOX: DIGEST}))
+    assert f"can't find the digest of {BOX}" in Desk(tmp_path, rorqual_engine).call("lock", code=1)
+    assert read_pins(tmp_path / "compose.lock") == {BOX: DIGEST}
+
+
+def test_only_what_is_pulled_by_a_tag_is_pinned(tmp_path: Path) -> None:
+    services = {
+        "web": Service(image="redis"),
+        "fixed": Service(image=f"redis@{DIGEST}"),
+        "entry": Service(image="db"),
+        "other": Service(image="redis:8"),
+    }
+    images = {"db": Image(pull="pg:16", reference="pg:16")}
+    project = Project(name="p", working_dir=str(tmp_path), services=services, images=images)
+    assert pinned(project) is project
+    pins = {"docker.io/library/redis:latest": DIGEST, "docker.io/library/pg:16": DIGEST}
+    (tmp_path / "compose.lock").write_bytes(lock_document(pins))
+    found = pinned(project)
+    assert [s.image for s in found.services.values()] == [f"redis:latest@{DIGEST}", f"redis@{DIGEST}", "db", "redis:8"]
+    assert found.images["db"].reference == found.images["db"].pull == f"pg:16@{DIGEST}"
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"version": 2}', '{"version": 1, "images": {"a:1": "x"}}'])
+def test_a_lock_file_that_lock_did_not_write_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "compose.lock").write_text(text)
+    with pytest.raises(InvalidArgument, match="`rorqual lock` writes it anew"):
+        read_pins(tmp_path / "compose.lock")
