@@ -57,6 +57,7 @@ from engine.daemon.snapshots.layers import Layers
 from engine.daemon.snapshots.snapshots import OverlaySnapshots
 from engine.daemon.store.check import record_findings
 from engine.daemon.store.records import RecordStore
+from engine.daemon.volumes.check import volume_findings
 from engine.daemon.volumes.volumes import LocalVolumes
 from engine.http.listen import serve
 from engine.kit.clock import Clock, SystemClock
@@ -162,6 +163,7 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
                 "images": partial(image_findings, images),
                 "layers": partial(layer_findings, layers),
                 "snapshots": partial(snapshot_findings, snapshots),
+                "volumes": partial(volume_findings, volumes, containers.shelf.ids),
                 "containers": partial(container_findings, containers.rooms),
                 "networks": partial(network_findings, networks.room, networks.infrastructure),
                 # last: it tells what the others found damaged and set aside

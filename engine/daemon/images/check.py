@@ -5,10 +5,13 @@ A damaged blob is taken away, since one that is there is not fetched again: a pu
 
 from __future__ import annotations
 
+from functools import partial
+
 from anyio import to_thread
 
 from engine.daemon.checking import Finding, in_thread
 from engine.daemon.images.images import LocalImages
+from engine.daemon.images.index import ImageIndex
 from engine.oci.digest import Digest
 
 
@@ -28,11 +31,18 @@ async def image_findings(images: LocalImages) -> list[Finding]:
             name = needed[digest]
             fault = f"it is missing, and the image {name} needs it"
             found.append(Finding("blob", str(digest), fault, f"pull or load {name} again"))
+    for id in index.unrecorded():
+        again = partial(record_again, index, id)
+        found.append(Finding("image", index.called(id), "its record is gone", "write the record again", again))
     for id, words in list(index.broken.items()):
         if Digest.parse(id) in present and Digest.parse(id) not in damaged:
             name = index.called(id)
             found.append(Finding("image", name, f"it can't be read: {words}", f"pull or load {name} again"))
     return found
+
+
+async def record_again(index: ImageIndex, id: str) -> None:
+    index.record_again(id)
 
 
 def damaged_one(images: LocalImages, digest: Digest, image: str | None) -> Finding:

@@ -134,6 +134,20 @@ class ImageIndex:
         """What a person calls the image, readable or not: a name of it, else its id."""
         return min((name for name, owner in self._names.items() if owner == id), default=id)
 
+    # --- a check's
+    def unrecorded(self) -> list[str]:
+        """Images whose record, or a name of theirs, is not in the store any more."""
+        records, names = self._store.list(IMAGE), self._store.list(NAME)
+        nameless = {id for name, id in self._names.items() if names.get(name) != id}
+        return sorted({id for id in self._known if id not in records} | (nameless & self._known.keys()))
+
+    def record_again(self, id: str) -> None:
+        if id in self._known:
+            with self._store.transaction():
+                self._know(id, self._known[id])
+                for name in [name for name, owner in self._names.items() if owner == id]:
+                    self._store.put(NAME, name, id)
+
     # --- changing
     def add(self, id: str, content: bytes, known: Known) -> tuple[ImageRecord, bool]:
         """The image whose config `content` is already in the content store; again, the same → (image, whether new)."""

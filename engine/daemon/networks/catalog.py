@@ -69,6 +69,14 @@ class Catalog:
         self._store.put(KIND, network.id, record_of(network))
         self._keep(network)
 
+    def unrecorded(self) -> list[Network]:
+        recorded = self._store.list(KIND)
+        return [network for network in self if network.id not in recorded]
+
+    def record_again(self, network: Network) -> None:
+        if network.id in self._networks:
+            self._store.put(KIND, network.id, record_of(network))
+
     def remove(self, network: Network) -> None:
         self._store.delete(KIND, network.id)
         self._networks.pop(network.id, None)

@@ -25,11 +25,14 @@ async def network_findings(room: NetworkRoom, infrastructure: Infrastructure) ->
     for name in sorted(there - known):
         remove = in_thread(bridges.remove, name, group)
         found.append(Finding("link", name, "no network and no container has this interface", "remove it", remove))
+    for network in room.catalog.unrecorded():
+        again = in_thread(room.catalog.record_again, network)
+        found.append(Finding("network", network.name, "its record is gone", "write the record again", again))
     for network in networks:
         if (network.user_defined or infrastructure.is_open(network)) and not await is_there(network):
-            again = partial(room.open_again, network)
+            opened = partial(room.open_again, network)
             fault = f"the bridge of the network {network.name} is gone"
-            found.append(Finding("link", network.bridge, fault, "make it, and connect its containers again", again))
+            found.append(Finding("link", network.bridge, fault, "make it, and connect its containers again", opened))
     for name in sorted(room.links(settled=True).keys() - there):
         container, network_id = room.links()[name]
         fault = f"the interface of the container {container[:12]} is gone"

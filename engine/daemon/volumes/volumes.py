@@ -126,6 +126,29 @@ class LocalVolumes:
             found["UsageData"] = {"Size": usage, "RefCount": len(volume.holders)}
         return found
 
+    # --- a check's
+    def unrecorded(self) -> list[str]:
+        recorded = self._store.list(KIND)
+        return [name for name in self._volumes if name not in recorded]
+
+    def record_again(self, name: str) -> None:
+        if (volume := self._volumes.get(name)) is not None:
+            self._save(volume)
+
+    def without_folder(self) -> list[str]:
+        return [name for name in self._volumes if not self.folder(name).is_dir()]
+
+    def make_folder(self, name: str) -> None:
+        if name in self._volumes:
+            self.folder(name).mkdir(mode=0o755, parents=True, exist_ok=True)
+
+    def strays(self) -> list[Path]:
+        return [path for path in self._root.iterdir() if path.name not in self._volumes]
+
+    def held(self) -> list[tuple[str, str]]:
+        """(volume, container)"""
+        return [(volume.name, holder) for volume in self._volumes.values() for holder in volume.holders]
+
     def list(self, filters: Filters | None = None) -> list[VolumeInspect]:
         return [self.shown(volume) for volume in self._matching(filters or {})]
 

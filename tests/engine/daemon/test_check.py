@@ -44,6 +44,7 @@ class Planted:
             await engine.networks.create(
                 {"Name": "apart", "Options": {"com.docker.network.bridge.enable_icc": "false"}}
             )
+            await engine.volumes.create({"Name": "kept"})
             asked: ContainerCreate = {
                 "Image": IMAGE,
                 "Cmd": ["sleep", "1000"],
@@ -142,6 +143,19 @@ def lost_layer_record(planted: Planted) -> str:
     return "sha256:"
 
 
+def lost_record_of(kind: str, what: str) -> Callable[[Planted], str]:
+    def plant(planted: Planted) -> str:
+        planted.sql("DELETE FROM records WHERE kind = ?", kind)
+        return what
+
+    return plant
+
+
+def lost_volume_folder(planted: Planted) -> str:
+    (planted.root / "volumes" / "kept" / "_data").rmdir()
+    return "kept"
+
+
 def senseless_record(planted: Planted) -> str:
     planted.sql("INSERT INTO records VALUES ('container', 'senseless', '{}')")
     return "senseless"
@@ -213,6 +227,11 @@ PLANTS: dict[str, Callable[[Planted], str]] = {
     "a damaged record": damaged_record,
     "a lost record": lost_record,
     "a lost record of a layer": lost_layer_record,
+    "a lost record of an image": lost_record_of("image", IMAGE),
+    "lost names of images": lost_record_of("image-name", IMAGE),
+    "a lost record of a network": lost_record_of("network", "own"),
+    "a lost record of a volume": lost_record_of("volume", "kept"),
+    "a volume's folder that is gone": lost_volume_folder,
     "a record that means nothing": senseless_record,
     "a container's folder that is gone": lost_home,
     "a cgroup": left_cgroup,
@@ -296,6 +315,42 @@ def test_a_layer_whose_files_were_changed_is_told_and_left_to_a_person(planted: 
     assert (left["Kind"], left["Mendable"]) == ("layer", False)
     file.write_bytes(before)
     assert check(planted)[0] == 0
+
+
+def test_a_volume_s_folder_without_a_record_is_told_and_its_data_stays(planted: Planted) -> None:
+    data = planted.root / "volumes" / "found" / "_data" / "file"
+    data.parent.mkdir(parents=True)
+    data.write_text("precious")
+    code, found = check(planted, "--mend")
+    assert code == 1
+    [left] = found["Findings"]
+    assert "create a volume found" in left["Remedy"]
+    anyio.run(create_volume, planted, "found")
+    assert check(planted)[0] == 0
+    assert data.read_text() == "precious"
+
+
+async def create_volume(planted: Planted, name: str) -> None:
+    async with open_client(planted.daemon.target) as engine:
+        await engine.volumes.create({"Name": name})
+
+
+def test_a_volume_is_let_go_of_when_its_container_s_record_was_lost() -> None:
+    async def hold(daemon: Daemon) -> str:
+        async with open_client(daemon.target) as engine:
+            asked: ContainerCreate = {"Image": IMAGE, "Cmd": ["true"], "HostConfig": {"Binds": ["held:/data"]}}
+            return (await engine.containers.create(asked, name="lost"))["Id"]
+
+    with running_daemon() as daemon:
+        planted = Planted(daemon)
+        id = anyio.run(hold, daemon)
+        daemon.kill()
+        planted.sql("UPDATE records SET record = '{' WHERE kind = 'container' AND id = ?", id)
+        daemon.start()
+        code, found = check(planted, "--mend")
+        assert (code, found["Findings"]) == (0, [])
+        assert {one["Kind"] for one in found["Mended"]} == {"volume", "record"}
+        assert check(planted)[0] == 0
 
 
 def test_what_is_under_way_is_no_finding(planted: Planted) -> None:
