@@ -167,6 +167,9 @@ class Volumes(Protocol):
     def get(self, name: str) -> VolumeInspect:
         """Raises NotFound."""
 
+    def held(self) -> list[tuple[str, str]]:
+        """(volume, container) of each hold."""
+
     def list(self, filters: Filters | None = None) -> list[VolumeInspect]: ...
 
     async def remove(self, name: str, *, force: bool = False) -> None:

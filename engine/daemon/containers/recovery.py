@@ -117,6 +117,10 @@ class Recovery:
             if begun or entry.container.step:
                 with contextlib.suppress(EngineError, OSError):
                     await self._lifecycle.remove(entry, force=True, volumes=False)
+        for name, holder in rooms.volumes.held():
+            if holder not in known:
+                # The daemon died while it made the container, or the record is lost. An anonymous one is for a prune.
+                await rooms.volumes.release(name, holder)
         for folder in (rooms.folder, rooms.run):
             await anyio.to_thread.run_sync(sweep_files, folder, known)
 

@@ -117,6 +117,7 @@ async def check_agreement(daemon: Daemon, engine: Engine, where: str) -> None:
     bundles = {entry.name for entry in (daemon.folder / "run" / "c").iterdir()}
     assert bundles == {id[:24] for id in running}, where
     assert cgroups_of(known.keys() | bundles) <= running, where
+    assert (await engine.system.check(mend=False))["Findings"] == [], where
 
 
 def alive(pid: int) -> bool:

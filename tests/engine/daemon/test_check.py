@@ -19,9 +19,14 @@ import pytest
 from engine.api.containers import ContainerCreate
 from engine.api.system import CheckAnswer
 from engine.client.session import open_client
+from engine.daemon.events import EventBus
 from engine.daemon.networks.opening import identity_of
 from engine.daemon.protocols import Places
 from engine.daemon.runtime import cgroups
+from engine.daemon.store.records import RecordStore
+from engine.daemon.volumes.check import volume_findings
+from engine.daemon.volumes.volumes import LocalVolumes
+from engine.kit.clock import SystemClock
 from tests.engine.daemon.daemons import IMAGE, Daemon, running_daemon
 from tests.engines import RunningEngine, load_image
 
@@ -341,16 +346,35 @@ def test_a_volume_is_let_go_of_when_its_container_s_record_was_lost() -> None:
             asked: ContainerCreate = {"Image": IMAGE, "Cmd": ["true"], "HostConfig": {"Binds": ["held:/data"]}}
             return (await engine.containers.create(asked, name="lost"))["Id"]
 
+    async def remove(daemon: Daemon) -> None:
+        async with open_client(daemon.target) as engine:
+            await engine.volumes.remove("held")
+
     with running_daemon() as daemon:
         planted = Planted(daemon)
         id = anyio.run(hold, daemon)
         daemon.kill()
         planted.sql("UPDATE records SET record = '{' WHERE kind = 'container' AND id = ?", id)
         daemon.start()
+        anyio.run(remove, daemon)
         code, found = check(planted, "--mend")
         assert (code, found["Findings"]) == (0, [])
-        assert {one["Kind"] for one in found["Mended"]} == {"volume", "record"}
+        assert [one["What"] for one in found["Mended"]] == [id]
         assert check(planted)[0] == 0
+
+
+@pytest.mark.anyio
+async def test_a_volume_that_a_container_of_the_past_holds_is_found_and_let_go(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path / "records.db")
+    volumes = LocalVolumes(tmp_path / "volumes", store, EventBus(SystemClock()), SystemClock())
+    for name, holder in (("old", "gone"), ("new", "here")):
+        await volumes.create({"Name": name})
+        await volumes.acquire(name, holder)
+    [found] = await volume_findings(volumes, lambda: {"here"})
+    assert found.what == "old" and found.mend is not None
+    await found.mend()
+    assert (volumes.held(), await volume_findings(volumes, lambda: {"here"})) == ([("new", "here")], [])
+    store.close()
 
 
 def test_what_is_under_way_is_no_finding(planted: Planted) -> None:
