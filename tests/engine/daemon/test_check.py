@@ -107,6 +107,17 @@ def check(planted: Planted, *flags: str) -> tuple[int, CheckAnswer]:
     return done.returncode, json.loads(done.stdout)
 
 
+def test_the_text_says_what_is_wrong_and_what_was_done(planted: Planted) -> None:
+    command = [sys.executable, "-m", "engine.cli.main", "-H", planted.daemon.target.address, "system", "check"]
+    name = blob_of_no_image(planted)
+    found = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert found.stdout == f"~ blob sha256:{name}: no image names it\n    remove it\n1 finding\n"
+    assert found.stderr == "`rorqual system check --mend` mends what is marked ~\n"
+    mended = subprocess.run([*command, "--mend"], check=False, capture_output=True, text=True)
+    assert mended.stdout == f"+ blob sha256:{name}: no image names it\n1 mended, nothing wrong\n"
+    assert subprocess.run(command, check=False, capture_output=True, text=True).stdout == "nothing wrong\n"
+
+
 def stray_folder(*parts: str, mounted: bool = False) -> Callable[[Planted], str]:
     def plant(planted: Planted) -> str:
         path = planted.daemon.folder.joinpath(*parts)
