@@ -260,7 +260,7 @@ def completed(folder: Path, *words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["lo"], ["logs"]),
+        (["lo"], ["lock", "logs"]),
         (["logs", "-f", "w"], ["web", "worker"]),
         (["up", "--exit-code-from", "we"], ["web"]),
         (["up", "--scale", "we"], ["web="]),
