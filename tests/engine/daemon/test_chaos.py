@@ -23,6 +23,7 @@ from tests.engine.daemon.daemons import IMAGE, Daemon, running_daemon
 pytestmark = [pytest.mark.root, pytest.mark.anyio, pytest.mark.slow]
 ROUNDS = int(os.environ.get("RORQUAL_CHAOS_ROUNDS", "200" if os.environ.get("RORQUAL_CHAOS") else "20"))
 SEED = int(os.environ.get("RORQUAL_CHAOS_SEED", "1"))
+PATIENCE_SECONDS = 5.0
 COUNTING = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.02; done"
 
 
@@ -114,10 +115,22 @@ async def check_agreement(daemon: Daemon, engine: Engine, where: str) -> None:
     for id in known:
         state = (await engine.containers.inspect(id))["State"]
         assert alive(state["Pid"]) == (id in running), (where, id, state)
-    bundles = {entry.name for entry in (daemon.folder / "run" / "c").iterdir()}
+    bundles = await settled_bundles(daemon, {id[:24] for id in running})
     assert bundles == {id[:24] for id in running}, where
     assert cgroups_of(known.keys() | bundles) <= running, where
     assert (await engine.system.check(mend=False))["Findings"] == [], where
+
+
+async def settled_bundles(daemon: Daemon, expected: set[str]) -> set[str]:
+    """The bundles that there are: a container's end is told a moment before its bundle goes."""
+    with anyio.move_on_after(PATIENCE_SECONDS):
+        while bundles_of(daemon) != expected:  # noqa: ASYNC110  # a folder's end has no event
+            await anyio.sleep(0.02)
+    return bundles_of(daemon)
+
+
+def bundles_of(daemon: Daemon) -> set[str]:
+    return {entry.name for entry in (daemon.folder / "run" / "c").iterdir()}
 
 
 def alive(pid: int) -> bool:
