@@ -71,6 +71,10 @@ class ConmonRuntime:
         """Make the folders; once, before any other call."""
         for folder in (self.bundles, self.state, self._execs):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        begun = {id[:NAME_LENGTH] for id in self.known()}
+        for place in self.bundles.iterdir():
+            if place.name not in begun:
+                take_unbegun(place)
 
     def bundle(self, id: str) -> Path:
         return self.bundles / id[:NAME_LENGTH]
@@ -335,3 +339,14 @@ def wait_for_byte(handle: int) -> None:
                 return
         time.sleep(0.0005)
     raise TimeoutError("the container did not open its gate")
+
+
+def take_unbegun(bundle: Path) -> None:
+    """A bundle without facts: its daemon died before anything was mounted or ran there. One that is in use stays."""
+    with contextlib.suppress(OSError):
+        if (bundle / "rootfs").exists():
+            # refused where something is mounted
+            (bundle / "rootfs").rmdir()
+        for name in ("config.json", "facts.json"):
+            (bundle / name).unlink(missing_ok=True)
+        bundle.rmdir()

@@ -167,3 +167,15 @@ async def test_a_daemon_that_is_stopped_leaves_containers_running(daemon: Daemon
     daemon.start()
     async with open_client(daemon.target) as engine:
         assert (await engine.containers.inspect("staying"))["State"]["Pid"] == pid
+
+
+async def test_a_bundle_that_a_killed_daemon_had_only_begun_is_gone(daemon: Daemon) -> None:
+    async with open_client(daemon.target) as engine:
+        made = await engine.containers.create({"Image": IMAGE, "Cmd": ["true"]}, name="begun")
+    daemon.kill()
+    bundle = daemon.folder / "run" / "c" / made["Id"][:24]
+    # killed between the folder and the facts
+    (bundle / "rootfs").mkdir(parents=True)
+    (bundle / "config.json").write_text("{")
+    daemon.start()
+    assert not bundle.exists()
