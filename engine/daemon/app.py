@@ -23,6 +23,7 @@ import anyio
 from anyio import to_thread
 
 from engine.daemon.build.cache import BuildCache
+from engine.daemon.build.check import build_findings
 from engine.daemon.build.room import open_builds
 from engine.daemon.checking import Check
 from engine.daemon.containers.check import container_findings
@@ -128,7 +129,6 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
     facts.more.append(lambda: {"RegistryConfig": registry_routes.registry_config(settings.registries)})
     cache = BuildCache(places.root / "build-cache", store, layers, clock)
     images.also_kept += [pulls.kept, cache.tops]
-    await images.collect()
     async with (
         open_networks(places, store, events, clock) as networks,
         open_containers(
@@ -144,6 +144,8 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
         ) as containers,
     ):
         users.containers = containers
+        images.also_kept.append(containers.mounted_chains)
+        await images.collect()
         builds = open_builds(
             places,
             cache=cache,
@@ -165,6 +167,7 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
                 "snapshots": partial(snapshot_findings, snapshots),
                 "volumes": partial(volume_findings, volumes, containers.shelf.ids),
                 "containers": partial(container_findings, containers.rooms),
+                "builds": partial(build_findings, builds),
                 "networks": partial(network_findings, networks.room, networks.infrastructure),
                 # last: it tells what the others found damaged and set aside
                 "records": partial(record_findings, store),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ from engine.api.volumes import VolumeCreate, VolumeInspect, VolumesPruned
 Json = Any
 # A filter's name → its values, any of which may match: what engine.daemon.server.query makes of `?filters=`.
 Filters = Mapping[str, Sequence[str]]
+USUAL_ROOT = "/var/lib/rorqual"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,12 @@ class Places:
     root: Path
     run: Path
     socket: Path
+
+    @property
+    def mark(self) -> str:
+        """In the names of what daemons on one machine must not share; empty for the usual root. 12 hex digits."""
+        root = str(self.root.resolve())
+        return "" if root == USUAL_ROOT else sha256(root.encode()).hexdigest()[:12]
 
 
 # --- store ---------------------------------------------------------------------------------------------------------
@@ -134,6 +142,9 @@ class Snapshots(Protocol):
 
     async def prepare(self, key: str, parent: str | None) -> None:
         """A writable snapshot over `parent`'s layers. Raises Conflict when `key` has one."""
+
+    def lower_of(self, parent: str) -> tuple[Path, ...]:
+        """The folders of a chain, from the top down; "" is an image without layers. Raises NotFound."""
 
     def root_mount(self, key: str) -> RootMount:
         """How to mount it (the runtime does, inside the container's mount namespace). Raises NotFound."""

@@ -56,6 +56,22 @@ def mount_at(
         os.close(handle)
 
 
+def view_at(target: Path, lower: Sequence[Path]) -> None:
+    """Two layers or more, read-only, at `target`. Before Linux 6.8 they must lie in one folder; see mount_at."""
+    try:
+        handle = detached(lower)
+    except OSError:
+        syscalls.checked(syscalls.LIBC.unshare(CLONE_FS))
+        os.chdir(lower[0].parent)
+        names = ":".join(path.name for path in lower)
+        syscalls.mount("overlay", str(target), "overlay", syscalls.MS_RDONLY, f"lowerdir={names}")
+        return
+    try:
+        syscalls.move_mount(handle, str(target))
+    finally:
+        os.close(handle)
+
+
 def mount_the_old_way(target: Path, upper: Path, work: Path, folder: Path, short: Sequence[str]) -> None:
     # the working directory of this thread alone
     syscalls.checked(syscalls.LIBC.unshare(CLONE_FS))

@@ -92,6 +92,15 @@ class RootedFolder:
         return openat2(self.handle, path or b".", flags, mode=mode)
 
 
+def open_below(root: str | os.PathLike[str], path: str, flags: int) -> int:
+    """Open what lies at `path` below a folder, links followed within it alone; "" is the folder. Raises OSError."""
+    folder = os.open(root, O_PATH_DIR | os.O_CLOEXEC)
+    try:
+        return openat2(folder, path or ".", flags)
+    finally:
+        os.close(folder)
+
+
 def remove_tree(name: bytes, parent: int) -> None:
     """Remove whatever lies at `name` in the folder `parent`, and never follow a link. None is no fault."""
     try:

@@ -66,6 +66,8 @@ class BuildCache:
         self._digests: dict[str, Mapping[str, str]] = dict(store.list(DIGEST))
         self._locks: dict[str, anyio.Lock] = {}
         self._busy: set[str] = set()
+        # Folders that `forget` gave away to be removed.
+        self._going: set[str] = set()
         for path in root.iterdir():
             if path.name not in self._mounts:
                 shutil.rmtree(path, ignore_errors=True)
@@ -206,8 +208,41 @@ class BuildCache:
             del self._mounts[key]
             self._store.delete(MOUNT, key)
             folders.append(self._root / key)
+            self._going.add(key)
         gone = [key for key, found in self._digests.items() if not self._layers.has(found["top"])]
         for key in gone:
             del self._digests[key]
             self._store.delete(DIGEST, key)
         return folders
+
+    # --- a check's
+    def strays(self) -> list[Path]:
+        """Folders of no cache mount."""
+        self._going = {name for name in self._going if (self._root / name).is_dir()}
+        known = self._mounts.keys() | self._going
+        return [path for path in self._root.iterdir() if path.name not in known]
+
+    def unrecorded(self) -> list[str]:
+        """Keys of steps and cache mounts that are known and have no record."""
+        steps, mounts = self._store.list(STEP), self._store.list(MOUNT)
+        return [*(key for key in self._steps if key not in steps), *(key for key in self._mounts if key not in mounts)]
+
+    def record_again(self, key: str) -> None:
+        if (step := self._steps.get(key)) is not None:
+            self._store.put(STEP, key, asdict(step))
+        if (mount := self._mounts.get(key)) is not None:
+            self._store.put(MOUNT, key, asdict(mount))
+
+    def lost(self) -> dict[str, str]:
+        """Key → what is gone of it: a step's layers, a cache mount's folder."""
+        steps = {key: entry.top for key, entry in self._steps.items() if entry.top}
+        found = {key: "the layers of this step are gone" for key, top in steps.items() if not self._layers.has(top)}
+        mounts = [key for key in self._mounts if key not in self._busy and not (self._root / key).is_dir()]
+        return {**found, **dict.fromkeys(mounts, "the folder of this cache mount is gone")}
+
+    def drop(self, key: str) -> None:
+        """A step or a cache mount without its layers or folder: the next build makes it anew."""
+        if key in self._steps:
+            self._drop(key)
+        if self._mounts.pop(key, None) is not None:
+            self._store.delete(MOUNT, key)

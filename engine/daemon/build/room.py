@@ -47,11 +47,14 @@ class Workplace:
 class BuildRoom:
     def __init__(self, rooms: BuildRooms) -> None:
         self.rooms = rooms
+        # The builds' work folders, by name.
+        self._workplaces: set[str] = set()
 
     @asynccontextmanager
     async def workplace(self) -> AsyncIterator[Workplace]:
         name = os.urandom(8).hex()
         place = Workplace(self.rooms.folder / name, self.rooms.run / name)
+        self._workplaces.add(name)
         for folder in (place.scratch, place.run):
             folder.mkdir(parents=True, mode=0o700)
         try:
@@ -60,6 +63,12 @@ class BuildRoom:
             with anyio.CancelScope(shield=True):
                 for folder in (place.scratch, place.run):
                     await to_thread.run_sync(remove_folder, folder)
+            self._workplaces.discard(name)
+
+    def strays(self) -> list[Path]:
+        """Work folders of no build that runs: for a check."""
+        places = (*self.rooms.folder.iterdir(), *self.rooms.run.iterdir())
+        return [path for path in places if path.name not in self._workplaces]
 
     async def receive(
         self, place: Workplace, options: BuildOptions, body: AsyncIterator[bytes], *, extended: bool

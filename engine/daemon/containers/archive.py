@@ -30,9 +30,9 @@ from engine.daemon.containers.sources import find_account
 from engine.daemon.snapshots.placing import Placer
 from engine.daemon.snapshots.streams import Pieces, unpacked
 from engine.daemon.snapshots.tarread import TarFault, TarReader
-from engine.daemon.snapshots.tarwrite import member, walk
+from engine.daemon.snapshots.tarwrite import FOLDER, member, tree_tar, walk
 from engine.kit.bridge import Feed, pieces_from_thread, run_on_stream
-from engine.kit.rooted import RootedFolder, UnsafePath
+from engine.kit.rooted import RootedFolder, UnsafePath, open_below
 from engine.kit.syscalls import openat2
 
 # Go's os.FileMode: the type's bits stand high up.
@@ -51,13 +51,14 @@ BLOCK = 512
 class Root:
     """Where a path is looked for: a folder of the host as the root, and the path below it.
 
-    `mounted` is what a container that runs would see elsewhere below the root: path → folder of the host.
+    `mounted` is what a container that runs would see elsewhere below the root: path → folder of the host, and a path
+    within it.
     """
 
     folder: Path
     path: str
     read_only: bool = False
-    mounted: Mapping[bytes, Path] = field(default_factory=dict)
+    mounted: Mapping[bytes, tuple[Path, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +84,45 @@ class Archives:
         keeps = path.endswith(("/", "/."))
         suffix = "/" if keeps and clean != "/" else ""
         container = entry.container
-        if entry.phase.alive and container.pid:
-            yield Root(Path(f"/proc/{container.pid}/root"), clean + suffix)
+        handle = self._open_root(entry)
+        if handle >= 0:
+            try:
+                yield Root(Path(f"/proc/self/fd/{handle}"), clean + suffix)
+            finally:
+                os.close(handle)
             return
         mount = mount_of(container.mounts, clean)
         if mount is not None and mount.kind in ("bind", "volume") and mount.source:
             rest = clean[len(mount.destination) :] or "/"
-            source = Path(mount.source) / mount.subpath if mount.subpath else Path(mount.source)
-            if source.is_dir():
-                yield Root(source, rest + suffix, mount.read_only)
+            try:
+                handle = open_below(mount.source, mount.subpath, os.O_PATH | os.O_DIRECTORY)
+            except OSError:
+                handle = -1  # a file, or nothing
+            if handle >= 0:
+                try:
+                    # held open: other containers may have the volume, and change where its subpath leads
+                    yield Root(Path(f"/proc/self/fd/{handle}"), rest + suffix, mount.read_only)
+                finally:
+                    os.close(handle)
                 return
         async with self._rooms.snapshots.mounted(entry.id) as folder:
             read_only = bool(container.host.get("ReadonlyRootfs"))
             yield Root(folder, clean + suffix, read_only, mounted_folders(container.mounts))
+
+    def _open_root(self, entry: Entry) -> int:
+        """The root that a running container sees; -1 for one that doesn't run (any more)."""
+        pid = entry.container.pid
+        if not (entry.phase.alive and pid):
+            return -1
+        try:
+            handle = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            return -1
+        if self._rooms.runtime.pid(entry.id) == pid:
+            return handle
+        # The process ended, and the number may be another's by now: the host's own root.
+        os.close(handle)
+        return -1
 
     async def look(self, entry: Entry, path: str, said: str) -> Found:
         """`said` is what the client calls the container. Raises NotFound."""
@@ -132,15 +159,10 @@ class Archives:
         """The whole root file system, without what is mounted in it."""
         async with (
             self._rooms.snapshots.mounted(entry.id) as folder,
-            pieces_from_thread(lambda: tree(folder)) as pieces,
+            pieces_from_thread(lambda: tree_tar(folder)) as pieces,
         ):
             self._rooms.tell(entry, "export")
             yield pieces
-
-
-def tree(folder: Path) -> Iterator[bytes]:
-    yield from walk(folder, "", {}, layer=False)
-    yield bytes(2 * BLOCK)
 
 
 def mount_of(mounts: list[MountRecord], path: str) -> MountRecord | None:
@@ -149,10 +171,10 @@ def mount_of(mounts: list[MountRecord], path: str) -> MountRecord | None:
     return max(holding, key=lambda m: len(m.destination), default=None)
 
 
-def mounted_folders(mounts: list[MountRecord]) -> dict[bytes, Path]:
+def mounted_folders(mounts: list[MountRecord]) -> dict[bytes, tuple[Path, str]]:
     """The volumes that may be written to, by their places below the root."""
     return {
-        os.fsencode(mount.destination.strip("/")): Path(mount.source, mount.subpath)
+        os.fsencode(mount.destination.strip("/")): (Path(mount.source), mount.subpath)
         for mount in mounts
         if mount.kind == "volume" and mount.source and not mount.read_only
     }
@@ -218,22 +240,21 @@ def last_name(asked: str) -> str:
 def tar_of(root: Root, asked: str) -> Iterator[bytes]:
     """The tar; names begin with what was asked for ("." for a folder's content)."""
     parent, name = open_parent(root)
+    inner = -1
     try:
-        # as text: a Path would drop the dot, and without it this is a link
-        here = f"/proc/self/fd/{parent}/{name}"
-        path = Path(here)
         prefix = last_name(asked).strip("/")
-        status = os.lstat(here)
         links: dict[tuple[int, int], str] = {}
-        if not prefix:
-            yield from walk(path, "", links, layer=False)
-        elif stat.S_IFMT(status.st_mode) != stat.S_IFSOCK:
-            yield from member(here, prefix, status, links)
-            if stat.S_ISDIR(status.st_mode):
-                yield from walk(path, f"{prefix}/", links, layer=False)
+        if prefix:
+            inner = yield from member(parent, name, prefix, links)
+        else:
+            inner = os.open(name, FOLDER, dir_fd=parent)
+        if inner >= 0:
+            yield from walk(inner, f"{prefix}/" if prefix else "", links, layer=False)
         yield bytes(2 * BLOCK)
     finally:
-        os.close(parent)
+        for handle in (parent, inner):
+            if handle >= 0:
+                os.close(handle)
 
 
 # --- into the container -------------------------------------------------------------------------------------------

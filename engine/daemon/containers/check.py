@@ -6,11 +6,11 @@ Ids are not given twice: what belongs to no container now never will.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
 from engine.daemon.checking import Finding, in_thread
-from engine.daemon.containers.launching import CGROUP_PARENT
 from engine.daemon.containers.rooms import Rooms
 from engine.daemon.containers.shelf import KIND, Entry
 from engine.daemon.runtime import cgroups
@@ -34,7 +34,7 @@ async def container_findings(rooms: Rooms) -> list[Finding]:
     for key in snapshots - known:
         remove = partial(rooms.snapshots.remove, key)
         found.append(Finding("snapshot", key, "no container has it", "remove it", remove))
-    return found + record_findings(rooms, snapshots) + cgroup_findings(rooms)
+    return found + record_findings(rooms, snapshots) + cgroup_findings(rooms, known)
 
 
 def record_findings(rooms: Rooms, snapshots: set[str]) -> list[Finding]:
@@ -55,13 +55,19 @@ def record_findings(rooms: Rooms, snapshots: set[str]) -> list[Finding]:
     return found
 
 
-def cgroup_findings(rooms: Rooms) -> list[Finding]:
-    """Of containers of ours alone: other daemons have theirs in the same parent."""
+def cgroup_findings(rooms: Rooms, known: Collection[str]) -> list[Finding]:
+    """In our own parent whoever is unknown; in one that a user named, which others may use too, ours alone."""
     found = []
+    for name in cgroups.below(rooms.cgroup_parent) - set(known):
+        path = f"{rooms.cgroup_parent}/{name}"
+        remove = in_thread(cgroups.remove, path)
+        found.append(
+            Finding("cgroup", path, "no container has this cgroup", "end what is in it, and remove it", remove)
+        )
     for entry in rooms.shelf:
         if entry.phase.value not in AT_REST or entry.lock.locked():
             continue
-        parent = (entry.container.host.get("CgroupParent") or CGROUP_PARENT).strip("/")
+        parent = (entry.container.host.get("CgroupParent") or rooms.cgroup_parent).strip("/")
         path = f"/{parent}/{entry.id}"
         if any((root / path.lstrip("/")).is_dir() for root in set(cgroups.hierarchies().values())):
             fault = "the container has ended, and its cgroup is still there"

@@ -6,6 +6,7 @@ Pure; `refusals` has judged the body before. Source: dockerd's merge rules; Engi
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -115,6 +116,8 @@ EMPTY_HOST: dict[str, Any] = {
     "IOMaximumIOps": 0,
     "IOMaximumBandwidth": 0,
 }
+# Read anew for each container: several times as fast as a deep copy.
+EMPTY_HOST_TEXT = json.dumps(EMPTY_HOST)
 
 
 def split_body(body: ContainerCreate) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -183,7 +186,7 @@ def merged_health(ours: HealthConfig | None, theirs: HealthConfig | None) -> Hea
 
 def whole_host(asked: Mapping[str, Any], *, cgroup_version: int, runtime: str) -> HostConfig:
     """Every key that an inspect shows."""
-    made: dict[str, Any] = {**copy.deepcopy(EMPTY_HOST), **asked}
+    made: dict[str, Any] = {**json.loads(EMPTY_HOST_TEXT), **asked}
     made["NetworkMode"] = made["NetworkMode"] or "default"
     made["IpcMode"] = made["IpcMode"] or "private"
     made["CgroupnsMode"] = made["CgroupnsMode"] or ("private" if cgroup_version == 2 else "host")

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 
 from engine.api.containers import ContainerCreate, ContainerCreated
-from engine.api.errors import InvalidArgument, NotFound, NotImplementedByEngine
+from engine.api.errors import InvalidArgument, NotFound
 from engine.api.networks import EndpointSettings
 from engine.daemon.containers import configuration, refusals
 from engine.daemon.containers.devices import asked_devices, asked_rules
@@ -199,7 +199,11 @@ class Creation:
                     f'invalid mount config for type "bind": bind source path does not exist: {mount.source}'
                 )
             if mount.kind == "image":
-                raise NotImplementedByEngine("mounts of type image are not served by this engine")
+                found = self._rooms.images.find(mount.name)
+                if found is None:
+                    # A 404 would say that the container's own image is missing.
+                    raise InvalidArgument(f"No such image: {mount.name}: pull it for the mount at {mount.destination}")
+                mount.source = found.top or ""
 
 
 def device_refusal(asked: Mapping[str, Any]) -> str:

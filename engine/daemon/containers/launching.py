@@ -8,7 +8,7 @@ entry's lock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import anyio
@@ -22,13 +22,12 @@ from engine.daemon.containers.record import Container
 from engine.daemon.containers.rooms import Rooms
 from engine.daemon.containers.shelf import Entry
 from engine.daemon.containers.sources import find_account, find_sources, write_files
-from engine.daemon.containers.spec import Situation, make_spec
+from engine.daemon.containers.spec import Situation, Source, make_spec
 from engine.daemon.runtime.conmon import Launch
 from engine.daemon.runtime.monitor import NotStartable
 from engine.daemon.runtime.programs import find_init
 from engine.oci.runtime_spec import RuntimeSpec
 
-CGROUP_PARENT = "/rorqual"
 JOINING = {"pid": "PidMode", "ipc": "IpcMode", "network": "NetworkMode"}
 NAMESPACE = {"pid": "pid", "ipc": "ipc", "network": "net"}
 
@@ -60,7 +59,8 @@ class Launching:
             other = rooms.shelf.get(container.network_mode.partition(":")[2]).container
             container.config["Hostname"] = other.config.get("Hostname") or ""
             container.config["Domainname"] = other.config.get("Domainname") or ""
-        spec, cgroup = await self._spec(container, joined)
+        sources, parts = await find_sources(rooms, container)
+        spec, cgroup = await self._spec(container, joined, sources)
         stdin = bool(container.config.get("OpenStdin"))
         launch = Launch(
             container.id,
@@ -73,6 +73,7 @@ class Launching:
             # A terminal's input never ends by a client's leaving; other input does, where it was meant for one client.
             leave_stdin_open=stdin and (container.tty or not container.config.get("StdinOnce")),
             runtime=container.host.get("Runtime") or None,
+            parts=parts,
         )
         try:
             pid = await rooms.runtime.create(launch)
@@ -138,7 +139,9 @@ class Launching:
             made[kind] = f"/proc/{other.container.pid}/ns/{NAMESPACE[kind]}"
         return made
 
-    async def _spec(self, container: Container, joined: Mapping[str, str]) -> tuple[RuntimeSpec, str]:
+    async def _spec(
+        self, container: Container, joined: Mapping[str, str], sources: Sequence[Source]
+    ) -> tuple[RuntimeSpec, str]:
         rooms, host = self._rooms, container.host
         root = rooms.snapshots.root_mount(container.id)
         user = container.config.get("User") or ""
@@ -146,11 +149,11 @@ class Launching:
         account = find_account(root, user, added)
         privileged = bool(host.get("Privileged"))
         init = find_init() if host.get("Init") else None
-        parent = (host.get("CgroupParent") or CGROUP_PARENT).rstrip("/")
+        parent = (host.get("CgroupParent") or rooms.cgroup_parent).rstrip("/")
         situation = Situation(
             host=rooms.host,
             account=account,
-            sources=await find_sources(rooms, container),
+            sources=sources,
             cgroup=f"{parent if parent.startswith('/') else '/' + parent}/{container.id}",
             hostname=container.config.get("Hostname") or "",
             files=self._files(container),

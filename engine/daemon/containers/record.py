@@ -12,12 +12,16 @@ from engine.daemon.containers.phase import Phase
 
 @dataclass(slots=True)
 class MountRecord:
-    """One mount that the user or the image asked for; `source` is a path on the host, empty for a tmpfs."""
+    """One mount that the user or the image asked for.
+
+    `source` is a path on the host, of an image the ChainID that its name meant when the container was made; empty for
+    a tmpfs.
+    """
 
     kind: str  # bind, volume, tmpfs, image
     destination: str
     source: str = ""
-    name: str = ""  # the volume's
+    name: str = ""  # the volume's, or the image's
     driver: str = ""
     mode: str = ""
     read_only: bool = False

@@ -191,6 +191,11 @@ class ContainerRoom:
             container = entry.container
             yield ContainerUse(container.id, container.name, container.image, container.phase.alive)
 
+    def mounted_chains(self) -> Collection[str]:
+        """The layers of images that containers mount: not to be collected."""
+        mounts = [mount for entry in self.shelf for mount in entry.container.mounts if mount.kind == "image"]
+        return {mount.source for mount in mounts if mount.source}
+
     def summaries(self, *, size: bool = False) -> list[ContainerSummary]:
         images: dict[str, ImageRecord | None] = {}
         return [
@@ -277,6 +282,7 @@ async def open_containers(
         shelf=Shelf(store),
         clock=clock,
         host=read_host(cgroups.version(), cgroups.hierarchies().keys()),
+        cgroup_parent=f"/rorqual-{places.mark}" if places.mark else "/rorqual",
         folder=places.root / "containers",
         run=places.run / "files",
     )
@@ -290,3 +296,4 @@ async def open_containers(
         tasks.start_soon(room.logs.rotate_for_ever)
         yield room
         tasks.cancel_scope.cancel()
+    cgroups.remove_if_empty(rooms.cgroup_parent)

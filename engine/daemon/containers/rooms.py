@@ -29,6 +29,7 @@ class Rooms:
     shelf: Shelf
     clock: Clock
     host: Host
+    cgroup_parent: str  # of containers that name none: this daemon's own
     folder: Path  # of the containers' logs: <root>/containers
     run: Path  # of what is made anew at each start: <run>/files
 

@@ -16,25 +16,31 @@ from engine.daemon.containers.rooms import Rooms
 from engine.daemon.containers.spec import Source
 from engine.daemon.containers.users import Account, account_of
 from engine.daemon.protocols import RootMount
+from engine.daemon.runtime.parts import Part
 from engine.kit.syscalls import openat2
 
 LARGEST_ACCOUNTS = 4 << 20
 
 
-async def find_sources(rooms: Rooms, container: Container) -> list[Source]:
-    """Raises InvalidArgument for a bind whose source is gone."""
-    return [await find_source(rooms, container, mount) for mount in container.mounts]
+async def find_sources(rooms: Rooms, container: Container) -> tuple[list[Source], list[Part]]:
+    """What to mount, and what of it must be laid out first. Raises InvalidArgument for a source that is gone."""
+    parts: list[Part] = []
+    return [await find_source(rooms, container, mount, parts) for mount in container.mounts], parts
 
 
-async def find_source(rooms: Rooms, container: Container, mount: MountRecord) -> Source:
+async def find_source(rooms: Rooms, container: Container, mount: MountRecord, parts: list[Part]) -> Source:
     if mount.kind == "tmpfs":
         return Source(mount.destination, "tmpfs", read_only=mount.read_only, options=tuple(mount.options))
     if mount.kind == "volume":
         path = await rooms.volumes.path_of(mount.name)
         mount.source = str(path)
         if mount.subpath:
-            path = await anyio.to_thread.run_sync(below, path, mount.subpath)
+            part = Part(str(len(parts)), (path,), mount.subpath, str(path))
+            return part_source(rooms, container, mount, part, parts)
         return Source(mount.destination, "bind", str(path), mount.read_only)
+    if mount.kind == "image":
+        part = Part(str(len(parts)), rooms.snapshots.lower_of(mount.source), mount.subpath, mount.name)
+        return part_source(rooms, container, mount, part, parts)
     if mount.kind == "bind":
         await anyio.to_thread.run_sync(make_source, mount)
         return Source(
@@ -43,19 +49,10 @@ async def find_source(rooms: Rooms, container: Container, mount: MountRecord) ->
     raise InvalidArgument(f"mounts of type {mount.kind} are not served by this engine")
 
 
-def below(root: Path, subpath: str) -> Path:
-    """A folder or file in a volume, links followed within it alone. Raises InvalidArgument."""
-    folder = os.open(root, os.O_PATH | os.O_DIRECTORY)
-    try:
-        handle = openat2(folder, subpath, os.O_PATH)
-        try:
-            return Path(os.readlink(f"/proc/self/fd/{handle}"))
-        finally:
-            os.close(handle)
-    except OSError as error:
-        raise InvalidArgument(f"cannot access path {root / subpath}: {error.strerror}") from None
-    finally:
-        os.close(folder)
+def part_source(rooms: Rooms, container: Container, mount: MountRecord, part: Part, parts: list[Part]) -> Source:
+    parts.append(part)
+    place = rooms.runtime.part_place(container.id, part.name)
+    return Source(mount.destination, "bind", str(place), mount.read_only)
 
 
 def make_source(mount: MountRecord) -> None:

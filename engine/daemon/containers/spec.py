@@ -15,7 +15,7 @@ from engine.daemon.containers.capabilities import capabilities_of
 from engine.daemon.containers.configuration import MASKED, READ_ONLY
 from engine.daemon.containers.limits import Host, oom_score, resources_of, rlimits_of
 from engine.daemon.containers.record import Container
-from engine.daemon.containers.seccomp_profile import default_profile, parse_profile, resolve_profile
+from engine.daemon.containers.seccomp_profile import default_for, parse_profile, resolve_profile
 from engine.daemon.containers.users import Account
 from engine.oci.image import DEFAULT_PATH
 from engine.oci.runtime_spec import Device, DeviceRule, Linux, Mount, Namespace, Process, RuntimeSpec, Seccomp
@@ -208,8 +208,9 @@ def seccomp(container: Container, capabilities: Sequence[str], host: Host) -> Se
     wanted = security_options(container.host.get("SecurityOpt") or []).get("seccomp")
     if wanted == "unconfined" or (container.host.get("Privileged") and wanted is None):
         return None
-    profile = default_profile() if wanted in (None, "builtin", "") else parse_profile(wanted or "")
-    return resolve_profile(profile, capabilities, host.machine)
+    if wanted in (None, "builtin", ""):
+        return default_for(frozenset(capabilities), host.machine)
+    return resolve_profile(parse_profile(wanted or ""), capabilities, host.machine)
 
 
 # --- namespaces ----------------------------------------------------------------------------------------------------

@@ -102,7 +102,8 @@ def mount_view(mount: MountRecord) -> MountPoint:
     if mount.kind == "volume":
         made |= {"Name": mount.name, "Source": mount.source, "Destination": mount.destination, "Driver": mount.driver}
     else:
-        made |= {"Source": mount.source, "Destination": mount.destination}
+        source = mount.name if mount.kind == "image" else mount.source
+        made |= {"Source": source, "Destination": mount.destination}
     made |= {"Mode": mount.mode, "RW": not mount.read_only, "Propagation": mount.propagation}
     return cast(MountPoint, made)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from ipaddress import ip_address
 from typing import Any, cast
 
@@ -206,10 +206,18 @@ def links_of(endpoints: Sequence[Endpoint]) -> dict[str, str]:
 
 # --- its record ----------------------------------------------------------------------------------------------------
 def record_of(placement: Placement) -> dict[str, Any]:
-    record = asdict(placement)
+    record = shallow(placement)
+    record["attachment"] = shallow(placement.attachment)
+    record["endpoints"] = [shallow(one) for one in placement.endpoints]
+    record["published"] = [shallow(one) for one in placement.published]
     record["files"] = {name: content.decode("latin-1") for name, content in placement.files.items()}
     record["attachment"]["exposed"] = sorted(placement.attachment.exposed)
     return record
+
+
+def shallow(value: Any) -> dict[str, Any]:
+    """A dataclass' fields, as they are: `asdict` would copy all that is in them too."""
+    return {one.name: getattr(value, one.name) for one in fields(value)}
 
 
 def placement_of(record: Mapping[str, Any]) -> Placement:

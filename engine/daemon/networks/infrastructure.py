@@ -117,6 +117,17 @@ class Infrastructure:
         for network in wanted:
             await self.open(network)
 
+    async def take_down(self) -> None:
+        """The daemon ends, and no container is in a network: neither table nor bridge nor rule of ours stays.
+
+        The next start makes the bridges of users' networks again.
+        """
+        async with self._turn:
+            self._indexes.clear()
+            if await self.wall.take_down():
+                await self._let_through()
+            await anyio.to_thread.run_sync(bridges.remove_all, self._identity.group)
+
     async def mend(self) -> None:
         """What others may have undone: our table flushed, a firewall of theirs started since."""
         if not self.wall.bridges or anyio.current_time() < self._next_look:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from engine.daemon.networks.catalog import Catalog, Identity
 from engine.daemon.networks.infrastructure import Infrastructure
+from engine.daemon.networks.placements import Placements
 from engine.daemon.networks.registry import NetworkRegistry
 from engine.daemon.networks.room import NetworkRoom
 from engine.daemon.networks.steward.client import StewardClient
 from engine.daemon.protocols import Events, Places, Store
 from engine.kit.clock import Clock
 
-DEFAULT_ROOT = "/var/lib/rorqual"
 GROUP = 0x72710000
 
 
@@ -38,7 +38,7 @@ async def open_networks(places: Places, store: Store, events: Events, clock: Clo
     catalog = Catalog(store)
     infrastructure = Infrastructure(catalog, identity)
     steward = StewardClient(folder)
-    room = NetworkRoom(catalog, infrastructure, steward, events, folder / "containers")
+    room = NetworkRoom(catalog, infrastructure, steward, events, Placements(folder / "containers"))
     registry = NetworkRegistry(catalog, infrastructure, room, events, clock)
     await registry.predefine(identity)
     try:
@@ -49,9 +49,8 @@ async def open_networks(places: Places, store: Store, events: Events, clock: Clo
 
 def identity_of(places: Places) -> Identity:
     """A daemon's own names; the usual root has the plain ones."""
-    root = str(places.root.resolve())
-    digest = hashlib.sha256(root.encode()).digest()
+    digest = hashlib.sha256(str(places.root.resolve()).encode()).digest()
     group = GROUP | int.from_bytes(digest[:2], "big")
-    if root == DEFAULT_ROOT:
+    if not places.mark:
         return Identity(group=group)
-    return Identity(bridge=f"rorqual-{digest.hex()[:6]}", table=f"rorqual_{digest.hex()[:12]}", group=group)
+    return Identity(bridge=f"rorqual-{places.mark[:6]}", table=f"rorqual_{places.mark}", group=group)

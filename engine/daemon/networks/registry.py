@@ -102,7 +102,7 @@ class NetworkRegistry:
         network = self._catalog.get(reference)
         if scope and scope != "local":
             raise NotFound(f"network {reference} not found")
-        members = self._room.endpoints_in(network.id)
+        members = self._room.placements.in_network(network.id)
         return shape.inspect(network, {id: member_of(name, endpoint) for id, (name, endpoint) in members.items()})
 
     def listed(self, filters: Filters | None = None) -> list[NetworkInspect]:
@@ -140,7 +140,7 @@ class NetworkRegistry:
         raise InvalidArgument(f"invalid filter '{name}'")
 
     def _dangling(self, network: Network) -> bool:
-        return not network.predefined and not self._room.endpoints_in(network.id)
+        return not network.predefined and not self._room.placements.in_network(network.id)
 
     # --- removing
     async def remove(self, reference: str) -> None:
@@ -161,7 +161,7 @@ class NetworkRegistry:
         self._tell("destroy", network)
 
     def _users(self, network: Network) -> list[str]:
-        users = [f"{name} ({id[:12]})" for id, (name, _) in self._room.endpoints_in(network.id).items()]
+        users = [f"{name} ({id[:12]})" for id, (name, _) in self._room.placements.in_network(network.id).items()]
         if network.config_only:
             users += [f"network {other.name}" for other in self._catalog if other.config_from == network.name]
         return users

@@ -38,6 +38,9 @@ class Stewardship:
         # The steward that was fed everything: its process id.
         self._fed: int | None = None
         self._feeding = anyio.Lock()
+        # Containers that end, for whoever has the next turn to tell.
+        self._ending: set[str] = set()
+        self._turn = anyio.Lock()
 
     async def close(self) -> None:
         """The daemon ends. For containers that run the steward goes on; without any it ends now."""
@@ -94,11 +97,17 @@ class Stewardship:
         await self._feed_a_new_one()
 
     async def end(self, container: str) -> None:
-        try:
-            await self._steward.drop(container)
-        except SystemFailure as error:
-            # A new one will know nothing of this container.
-            report(f"{container}: {error.message}")
+        """Its look-ups and ports are given up when this returns. Many that end at once are told in one message."""
+        self._ending.add(container)
+        async with self._turn:
+            if container not in self._ending:
+                return
+            ended, self._ending = self._ending, set()
+            try:
+                await self._steward.drop(sorted(ended))
+            except SystemFailure as error:
+                # A new one will know nothing of these containers.
+                report(error.message)
 
     def _record(self, placement: Placement) -> Mapping[str, object]:
         return plan.steward_record(self._catalog, placement)
@@ -116,6 +125,17 @@ class Stewardship:
                 self._fed = None
             await self._feed_a_new_one()
 
+    async def strays(self) -> set[str]:
+        """Containers whose sockets it has and that don't run; none where there is no steward."""
+        if self._steward.hung_up() and not self._steward.left_behind():
+            return set()
+        return await self._steward.held() - self._placements.keys()
+
+    async def missing(self) -> set[str]:
+        """Containers that run and whose sockets it should have and has not."""
+        needed = {id for id, placement in self._placements.items() if needs(placement)}
+        return needed - await self._steward.held() if needed else set()
+
     async def _feed_a_new_one(self) -> None:
         if self._fed is None or self._steward.serving != self._fed:
             await self.feed()
@@ -125,8 +145,8 @@ class Stewardship:
         async with self._feeding:
             held = await self._steward.held()
             serving = self._steward.serving
-            for container in held - self._placements.keys():
-                await self._steward.drop(container)
+            if strays := held - self._placements.keys():
+                await self._steward.drop(sorted(strays))
             for placement in list(self._placements.values()):
                 if needs(placement) and placement.container not in held:
                     await self._feed_one(placement)

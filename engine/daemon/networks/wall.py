@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import anyio
 import anyio.to_thread
 
+from engine.api.errors import Unavailable
 from engine.daemon.networks import rules
 from engine.daemon.networks.kernel import nft
 from engine.daemon.networks.kernel.nft import NftError
@@ -97,6 +98,19 @@ class Wall:
         text = rules.whole(self._table, self._bridges.values(), forwards, self._others)
         await anyio.to_thread.run_sync(nft.run, text)
         self._loaded = True
+
+    async def take_down(self) -> bool:
+        """No table of ours any more; → whether there was one. It may be of a daemon before us."""
+        async with self._turn:
+            self._bridges, self._forwards, self._others, self._waiting = {}, {}, frozenset(), []
+            self._loaded = False
+            try:
+                there = await anyio.to_thread.run_sync(self._present)
+            except Unavailable:
+                return False  # without the library nothing of ours was ever made
+            if there:
+                await anyio.to_thread.run_sync(nft.run, f"delete table inet {self._table}\n")
+            return there
 
     async def mend(self) -> bool:
         """Bring the table back if somebody took it away; → whether that was so."""

@@ -89,6 +89,22 @@ def is_frozen(path: str) -> bool:
         return False
 
 
+def below(path: str) -> set[str]:
+    """The names of the cgroups right below, in any hierarchy."""
+    found: set[str] = set()
+    for root in set(hierarchies().values()):
+        with contextlib.suppress(OSError):
+            found |= {entry.name for entry in os.scandir(root / path.lstrip("/")) if entry.is_dir()}
+    return found
+
+
+def remove_if_empty(path: str) -> None:
+    """Take a parent away that has no cgroups and no processes."""
+    for root in set(hierarchies().values()):
+        with contextlib.suppress(OSError):
+            os.rmdir(root / path.lstrip("/"))
+
+
 def remove(path: str, *, timeout_seconds: float = 5.0) -> None:
     """End what still runs in the cgroup and take its folders away. Raises OSError when they can't go."""
     deadline = time.monotonic() + timeout_seconds

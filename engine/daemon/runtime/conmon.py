@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from engine.daemon.runtime.attachment import Attachment
 from engine.daemon.runtime.execution import Execution
 from engine.daemon.runtime.hall import in_hall
 from engine.daemon.runtime.monitor import Exit, Monitored
+from engine.daemon.runtime.parts import Part, lay, place_of
 from engine.daemon.runtime.processes import ended, names, parent_of, read_pid, send_signal
 from engine.daemon.runtime.programs import OciRuntime, choose_runtime, find_conmon, find_runtimes
 from engine.daemon.runtime.seccomp import FilterCache
@@ -53,6 +54,7 @@ class Launch:
     stdin: bool = False
     leave_stdin_open: bool = False
     runtime: str | None = None
+    parts: Sequence[Part] = ()
 
 
 class ConmonRuntime:
@@ -78,6 +80,10 @@ class ConmonRuntime:
 
     def bundle(self, id: str) -> Path:
         return self.bundles / id[:NAME_LENGTH]
+
+    def part_place(self, id: str, name: str) -> Path:
+        """Where a part of that name will lie for the runtime."""
+        return place_of(self.bundle(id), name)
 
     # --- from nothing to a process, and back --------------------------------------------------------------------
     async def create(self, launch: Launch) -> int:
@@ -106,6 +112,8 @@ class ConmonRuntime:
         root, base = launch.root, ready_base(launch.base)
         lower, short = (base, *root.lower), (str(base), *root.short)
         mount_at(bundle / "rootfs", lower, root.upper, root.work, folder=root.folder, short=short)
+        for part in launch.parts:
+            lay(part, bundle)
         terminal = spec["process"]["terminal"]
         asked = Monitored(launch.id, bundle, launch.log, terminal, launch.stdin, launch.leave_stdin_open)
         pid = monitor.launch(asked, self._conmon, runtime, self.state, spec["process"]["args"])
@@ -140,7 +148,8 @@ class ConmonRuntime:
 
     async def delete(self, id: str) -> None:
         """Take everything of the container away, killing what still runs. Idempotent."""
-        await anyio.to_thread.run_sync(self._delete, id)
+        if any(place.exists() for place in (self.bundle(id), self.state / id, self.shared_memory(id))):
+            await anyio.to_thread.run_sync(self._delete, id)
 
     def _delete(self, id: str) -> None:
         bundle = self.bundle(id)

@@ -11,18 +11,22 @@ import contextlib
 import hashlib
 import json
 import os
+from collections import OrderedDict
 from pathlib import Path
 
 from engine.daemon.runtime.programs import OciRuntime
 from engine.oci.runtime_spec import RuntimeSpec
 
 ANNOTATION = "run.oci.seccomp_bpf_data"
+MOST_KEYS = 32
 
 
 class FilterCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._known: dict[str, str] = {}
+        # The last profiles' keys by the objects' ids, with the objects: most containers share one.
+        self._keys: OrderedDict[int, tuple[object, str]] = OrderedDict()
 
     def apply(self, spec: RuntimeSpec, runtime: OciRuntime) -> RuntimeSpec:
         """The spec with the compiled filter in the profile's place, where there is one."""
@@ -60,6 +64,12 @@ class FilterCache:
         profile = spec["linux"].get("seccomp")
         if profile is None or runtime.name != "crun":
             return None
+        found = self._keys.get(id(profile))
+        if found is None or found[0] is not profile:
+            text = json.dumps(profile, sort_keys=True)
+            found = profile, hashlib.sha256(text.encode()).hexdigest()
+            self._keys[id(profile)] = found
+            if len(self._keys) > MOST_KEYS:
+                self._keys.popitem(last=False)
         # no_new_privileges decides when crun loads it, not what it is.
-        text = json.dumps(profile, sort_keys=True)
-        return hashlib.sha256(f"{runtime.version}\0{text}".encode()).hexdigest()
+        return hashlib.sha256(f"{runtime.version}\0{found[1]}".encode()).hexdigest()

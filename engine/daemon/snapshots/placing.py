@@ -11,7 +11,7 @@ from pathlib import Path
 
 from engine.daemon.snapshots.tarread import Entry, TarFault, TarReader
 from engine.daemon.snapshots.unpack import Unpacker, set_manners
-from engine.kit.rooted import RootedFolder, is_folder, parts_of
+from engine.kit.rooted import RootedFolder, is_folder, open_below, parts_of
 
 
 class NoRecipe:
@@ -35,9 +35,11 @@ class Placer(Unpacker):
         prefix: bytes,
         keep_kinds: bool,
         owner: tuple[int, int] | None,
-        mounted: Mapping[bytes, Path] | None = None,
+        mounted: Mapping[bytes, tuple[Path, str]] | None = None,
     ) -> None:
-        """`mounted`: what a container would see at these paths below its root; a folder's manners go there."""
+        """`mounted`: what a container would see at these paths below its root, as a folder of the host's and a path
+        within it; a folder's manners go there.
+        """
         super().__init__(root, reader, NoRecipe())
         self._prefix = prefix
         self._keep_kinds = keep_kinds
@@ -73,7 +75,7 @@ class Placer(Unpacker):
         if source is None:
             super()._finish_folder(path, entry)
             return
-        handle = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        handle = open_below(*source, os.O_RDONLY | os.O_DIRECTORY)
         try:
             set_manners(handle, entry)
         finally:

@@ -91,9 +91,16 @@ class OverlaySnapshots:
         parent = self._parents[key]
         if parent:
             return self._layers.folders(parent)
+        return [self._empty()]
+
+    def _empty(self) -> Path:
         empty = self._layers.root / EMPTY
         empty.mkdir(exist_ok=True)
-        return [empty]
+        return empty
+
+    def lower_of(self, parent: str) -> tuple[Path, ...]:
+        """The folders of a chain, from the top down; "" is an image without layers. Raises NotFound."""
+        return tuple(self._layers.folders(parent) if parent else [self._empty()])
 
     @asynccontextmanager
     async def mounted(self, key: str) -> AsyncIterator[Path]:

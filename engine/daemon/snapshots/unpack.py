@@ -227,7 +227,7 @@ class Unpacker:
             raise UnsafePath(f'the device 0:0 at "{path.decode(errors="replace")}" would be a whiteout')
         os.mknod(name, kind | 0o600, os.makedev(*entry.device), dir_fd=parent)
         os.chown(name, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False)
-        os.chmod(name, entry.mode, dir_fd=parent)
+        set_mode(name, parent, entry.mode)
         os.utime(name, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=parent, follow_symlinks=False)
 
     _makers: dict[int, Callable[[Unpacker, Entry, bytes, int, bytes], None]] = {  # noqa: RUF012  # never changed
@@ -245,6 +245,16 @@ def umask_of_process() -> int:
     with open("/proc/self/status", "rb") as file:
         found = next((line for line in file if line.startswith(b"Umask:")), b"Umask: 0777")
     return int(found.split()[1], 8)
+
+
+def set_mode(name: bytes, parent: int, mode: int) -> None:
+    """Of what is not opened. chmod(2) by its name would follow a link that a container has put in its place."""
+    handle = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        if not stat.S_ISLNK(os.fstat(handle).st_mode):
+            os.chmod(f"/proc/self/fd/{handle}", mode)
+    finally:
+        os.close(handle)
 
 
 def make_opaque(name: bytes, parent: int) -> None:

@@ -1,77 +1,155 @@
-"""A folder of an image into an empty volume: owners, modes, times, xattrs, links, devices too. Runs in a thread."""
+"""A folder of an image into an empty volume: owners, modes, times, xattrs, links, devices too. Runs in a thread.
+
+Invariant: nothing outside the volume is written. Another container may have the volume already and change it
+meanwhile: everything is made in an open folder by its last name, anew, and no link is followed.
+"""
 
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from pathlib import Path
 
 from engine.api.errors import SystemFailure
-from engine.kit.rooted import RootedFolder
+from engine.kit.rooted import RootedFolder, remove_tree
+from engine.kit.syscalls import openat2
+
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+PIECE = 1 << 24
 
 
 def fill_empty(root: Path, path: str, target: Path) -> None:
-    """Copy up, if there is something to copy and nothing to lose. Raises SystemFailure.
+    """Copy up, if there is something to copy and nothing to lose. Raises SystemFailure; then `target` is empty again.
 
     `root` may be a descriptor's path below /proc: nothing here may resolve it, only openat2 with it as the root.
     """
-    if not target.is_dir() or os.listdir(target):
+    try:
+        volume = os.open(target, FOLDER)
+    except (FileNotFoundError, NotADirectoryError):
         return
-    with RootedFolder(root) as image:
+    try:
+        if os.listdir(volume):
+            return
+        with RootedFolder(root) as image:
+            try:
+                source = image.open(os.fsencode(path.strip("/")), os.O_RDONLY | os.O_DIRECTORY)
+            except OSError:
+                return  # the image has no folder there
         try:
-            source = image.open(os.fsencode(path.strip("/")), os.O_RDONLY | os.O_DIRECTORY)
-        except OSError:
-            return  # the image has no folder there
-        try:
-            copy_folder(Path(f"/proc/self/fd/{source}"), target, path)
+            Copy(volume).run(source, path)
         finally:
             os.close(source)
+    finally:
+        os.close(volume)
 
 
-def copy_folder(source: Path, target: Path, name: str) -> None:
-    """Everything below `source`, and what the folder itself is like. Raises SystemFailure; then `target` is empty."""
-    try:
-        copy_entries(source, target, {})
-        copy_manner(source, target, source.stat())
-    except OSError as error:
-        for left in target.iterdir():
-            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
-        raise SystemFailure(f"failed to copy the image's {name} into the volume: {error.strerror}") from error
+class Copy:
+    """One copy into the open folder `target`, which is empty."""
 
+    def __init__(self, target: int) -> None:
+        self._target = target
+        # Of files with several names: inode → the first one's path below the target.
+        self._links: dict[tuple[int, int], bytes] = {}
 
-def copy_entries(source: Path, target: Path, links: dict[tuple[int, int], Path]) -> None:
-    for name in os.listdir(source):
-        here, there = source / name, target / name
-        status = here.lstat()
+    def run(self, source: int, name: str) -> None:
+        """Everything below the folder `source`, and what the folder itself is like."""
+        made: list[str] = []
+        try:
+            for entry in os.listdir(source):
+                self._entry(entry, source, self._target, b"")
+                made.append(entry)
+            manner_of_open(source, self._target)
+        except OSError as error:
+            for entry in made:
+                remove_tree(os.fsencode(entry), self._target)
+            raise SystemFailure(f"failed to copy the image's {name} into the volume: {error.strerror}") from error
+
+    def _entry(self, name: str, source: int, target: int, above: bytes) -> None:
+        status = os.stat(name, dir_fd=source, follow_symlinks=False)
+        path = above + b"/" + os.fsencode(name)
+        inode = status.st_dev, status.st_ino
         kind = stat.S_IFMT(status.st_mode)
-        inode = (status.st_dev, status.st_ino)
         if kind == stat.S_IFDIR:
-            there.mkdir(0o700)
-            copy_entries(here, there, links)
-        elif status.st_nlink > 1 and inode in links:
-            os.link(links[inode], there, follow_symlinks=False)
-            continue
+            self._folder(name, source, target, path)
+        elif status.st_nlink > 1 and inode in self._links:
+            self._link(self._links[inode], name, target)
         elif kind == stat.S_IFLNK:
-            os.symlink(os.readlink(here), there)
+            os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
+            own(name, target, status)
         elif kind == stat.S_IFREG:
-            shutil.copyfile(here, there, follow_symlinks=False)
-        elif kind == stat.S_IFSOCK or (kind == stat.S_IFCHR and status.st_rdev == 0):
-            continue  # a whiteout is the layer's own business
-        else:
-            os.mknod(there, kind | 0o600, status.st_rdev)
-        links[inode] = there
-        copy_manner(here, there, status)
+            copy_file(name, source, target)
+            self._links[inode] = path
+        elif kind != stat.S_IFSOCK and not (kind == stat.S_IFCHR and status.st_rdev == 0):
+            os.mknod(name, kind | 0o600, status.st_rdev, dir_fd=target)
+            make_like(name, target, status)
+            self._links[inode] = path
+        # else: a whiteout is the layer's own business
+
+    def _folder(self, name: str, source: int, target: int, path: bytes) -> None:
+        os.mkdir(name, 0o700, dir_fd=target)
+        here = os.open(name, FOLDER, dir_fd=source)
+        try:
+            there = os.open(name, FOLDER, dir_fd=target)
+            try:
+                for entry in os.listdir(here):
+                    self._entry(entry, here, there, path)
+                manner_of_open(here, there)
+            finally:
+                os.close(there)
+        finally:
+            os.close(here)
+
+    def _link(self, first: bytes, name: str, target: int) -> None:
+        above, _, known = first.rpartition(b"/")
+        folder = openat2(self._target, above or b".", os.O_PATH | os.O_DIRECTORY)
+        try:
+            os.link(known, name, src_dir_fd=folder, dst_dir_fd=target, follow_symlinks=False)
+        finally:
+            os.close(folder)
 
 
-def copy_manner(source: Path, target: Path, status: os.stat_result) -> None:
-    os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
-    if not stat.S_ISLNK(status.st_mode):
-        os.chmod(target, stat.S_IMODE(status.st_mode))
-        for key in os.listxattr(source):
-            if not key.startswith("trusted.overlay."):
-                os.setxattr(target, key, os.getxattr(source, key), follow_symlinks=False)
-    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)
+def copy_file(name: str, source: int, target: int) -> None:
+    here = os.open(name, FILE, dir_fd=source)
+    try:
+        there = os.open(name, NEW_FILE, 0o600, dir_fd=target)
+        try:
+            while os.sendfile(there, here, None, PIECE):
+                pass
+            manner_of_open(here, there)
+        finally:
+            os.close(there)
+    finally:
+        os.close(here)
+
+
+def manner_of_open(source: int, target: int) -> None:
+    """Owner, mode, attributes and times of an open file or folder."""
+    status = os.fstat(source)
+    os.fchown(target, status.st_uid, status.st_gid)
+    os.fchmod(target, stat.S_IMODE(status.st_mode))
+    for key in os.listxattr(source):
+        if not key.startswith("trusted.overlay."):
+            os.setxattr(target, key, os.getxattr(source, key))
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def own(name: str, folder: int, status: os.stat_result) -> None:
+    os.chown(name, status.st_uid, status.st_gid, dir_fd=folder, follow_symlinks=False)
+    os.utime(name, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=folder, follow_symlinks=False)
+
+
+def make_like(name: str, folder: int, status: os.stat_result) -> None:
+    """Of a device or a pipe, which is not opened: chmod(2) by its name would follow a link put in its place."""
+    handle = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        os.chown(f"/proc/self/fd/{handle}", status.st_uid, status.st_gid)
+        if not stat.S_ISLNK(os.fstat(handle).st_mode):
+            os.chmod(f"/proc/self/fd/{handle}", stat.S_IMODE(status.st_mode))
+    finally:
+        os.close(handle)
+    own(name, folder, status)
 
 
 def size_of(folder: Path) -> int:

@@ -21,6 +21,7 @@ from engine.api.system import CheckAnswer
 from engine.client.session import open_client
 from engine.daemon.events import EventBus
 from engine.daemon.networks.opening import identity_of
+from engine.daemon.networks.steward.client import StewardClient
 from engine.daemon.protocols import Places
 from engine.daemon.runtime import cgroups
 from engine.daemon.store.records import RecordStore
@@ -39,7 +40,8 @@ class Planted:
     def __init__(self, daemon: Daemon) -> None:
         self.daemon = daemon
         self.root, self.run = daemon.folder / "root", daemon.folder / "run"
-        self.identity = identity_of(Places(self.root, self.run, daemon.folder / "engine.sock"))
+        places = Places(self.root, self.run, daemon.folder / "engine.sock")
+        self.identity, self.mark = identity_of(places), places.mark
         self.running, self.ended = anyio.run(self._containers)
 
     async def _containers(self) -> tuple[str, str]:
@@ -183,10 +185,13 @@ def lost_home(planted: Planted) -> str:
     return str(home)
 
 
-def left_cgroup(planted: Planted) -> str:
-    for root in set(cgroups.hierarchies().values()):
-        (root / "rorqual" / planted.ended).mkdir(parents=True)
-    return planted.ended
+def left_cgroup(name: str | None = None) -> Callable[[Planted], str]:
+    def plant(planted: Planted) -> str:
+        for root in set(cgroups.hierarchies().values()):
+            (root / f"rorqual-{planted.mark}" / (name or planted.ended)).mkdir(parents=True)
+        return name or planted.ended
+
+    return plant
 
 
 def left_bridge(planted: Planted) -> str:
@@ -229,6 +234,18 @@ def left_network_record(planted: Planted) -> str:
     return str(path)
 
 
+def tenant_of_the_past(planted: Planted) -> str:
+    """The steward holds look-ups for a container that is no more."""
+
+    async def put() -> None:
+        steward = StewardClient(planted.run / "networks")
+        await steward.put({"id": "n" * 64, "members": [], "links": {}, "upstreams": None, "forwards": False}, [])
+        steward.close()
+
+    anyio.run(put)
+    return "n" * 64
+
+
 PLANTS: dict[str, Callable[[Planted], str]] = {
     "a blob that no image names": blob_of_no_image,
     "a damaged blob": damaged_blob_of_no_image,
@@ -250,7 +267,11 @@ PLANTS: dict[str, Callable[[Planted], str]] = {
     "a volume's folder that is gone": lost_volume_folder,
     "a record that means nothing": senseless_record,
     "a container's folder that is gone": lost_home,
-    "a cgroup": left_cgroup,
+    "a cgroup": left_cgroup(),
+    "a cgroup of nobody's": left_cgroup("c" * 64),
+    "a cache mount's folder": stray_folder("root", "build-cache", "nobody"),
+    "a build's work folder": stray_folder("run", "builds", "nobody", mounted=True),
+    "a tenant of the steward's": tenant_of_the_past,
     "a bridge": left_bridge,
     "a veth": left_veth,
     "a bridge that is gone": lost_bridge,
@@ -319,6 +340,14 @@ def test_an_image_s_damaged_blob_is_taken_away_and_comes_back_with_a_load(plante
     assert IMAGE in left["Remedy"]
     anyio.run(load_image, planted.daemon.engine)
     assert check(planted)[0] == 0
+
+
+def test_loading_an_image_again_puts_its_damaged_blobs_right(planted: Planted) -> None:
+    for blob in (planted.root / "content" / "blobs" / "sha256").iterdir():
+        blob.write_bytes(b"damaged")
+    assert check(planted)[0] == 1
+    anyio.run(load_image, planted.daemon.engine)
+    assert check(planted) == (0, {"Findings": [], "Mended": []})
 
 
 def test_a_layer_whose_files_were_changed_is_told_and_left_to_a_person(planted: Planted) -> None:

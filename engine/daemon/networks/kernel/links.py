@@ -121,6 +121,11 @@ def delete_link(index: int) -> Request:
     return Request(RTM_DELLINK, link_body(index=index), "delete link", tolerated=(ENODEV,))
 
 
+def delete_group(group: int) -> Request:
+    """Every link of the group; none is no fault."""
+    return Request(RTM_DELLINK, link_body(attribute(IFLA_GROUP, group)), "delete links", tolerated=(ENODEV,))
+
+
 def new_address(index: int, address: Address, subnet: Subnet) -> Request:
     family = AF_INET if address.version == 4 else AF_INET6
     parts = [attribute(IFA_LOCAL, address.packed), attribute(IFA_ADDRESS, address.packed)]

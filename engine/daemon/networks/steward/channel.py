@@ -1,7 +1,7 @@
 """How the daemon speaks to the steward: one JSON message and up to 250 file descriptors a packet, each answered.
 
 `put` a container (its names, the first sockets), more `sockets` for it, other `names` and the address of
-its ports, `drop` it, `list` all, `end`.
+its ports, `drop` some, `list` all, `end`.
 The socket is a SOCK_SEQPACKET one: a message is whole or not there, and so is every change.
 """
 
@@ -21,7 +21,7 @@ from engine.daemon.networks.steward.tenancy import Tenancy
 from engine.daemon.networks.steward.zone import Zone, resident_of
 
 # Grows with every change of the messages: a daemon ends a steward that speaks another one and starts its own.
-FORMAT = 1
+FORMAT = 2
 MOST_HANDLES = 250
 LONGEST_MESSAGE = 1 << 18
 
@@ -53,7 +53,8 @@ class Steward:
                         self.zone.put(resident_of(message))
                         known.address = message.get("address") or known.address
                 case "drop":
-                    self.drop(message["id"])
+                    for id in message["ids"]:
+                        self.drop(id)
                 case "list":
                     return {"format": FORMAT, "pid": os.getpid(), "containers": sorted(self._tenancies)}
                 case "end":

@@ -27,6 +27,8 @@ from engine.daemon.networks.steward.channel import FORMAT, LONGEST_MESSAGE, MOST
 START_SECONDS = 20.0
 ANSWER_SECONDS = 20.0
 END_SECONDS = 5.0
+# Ids in one message, which is no longer than LONGEST_MESSAGE.
+MOST_DROPPED = 1000
 
 
 class StewardGone(SystemFailure):
@@ -108,8 +110,9 @@ class StewardClient:
         """New names and networks of a container that it has; `address`: where its published ports lead now."""
         await self._say({"do": "names", **record})
 
-    async def drop(self, container: str) -> None:
-        await self._say({"do": "drop", "id": container})
+    async def drop(self, containers: Sequence[str]) -> None:
+        for first in range(0, len(containers), MOST_DROPPED):
+            await self._say({"do": "drop", "ids": list(containers[first : first + MOST_DROPPED])})
 
     async def end(self) -> None:
         """Let it end: look-ups and held ports end with it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.daemon.build.cache import BuildCache
+from engine.daemon.build.cache import MOUNT, STEP, BuildCache
 from engine.daemon.build.state import of_scratch
 from engine.daemon.snapshots.layers import Layers
 from engine.daemon.store.records import RecordStore
@@ -59,3 +59,25 @@ def test_a_cache_mounts_folder_is_shared_or_private_and_kept(tmp_path: Path) -> 
     (first / "kept").touch()
     later, fresh = opened(tmp_path, Ticking()).mount("/root/.cache", private=True)
     assert (later, fresh, (later / "kept").exists()) == (first, False, True)
+
+
+def test_a_check_finds_records_folders_and_layers_that_are_gone(tmp_path: Path) -> None:
+    cache = opened(tmp_path, Ticking())
+    cache.keep("scratch", of_scratch({}).stepped("step", "", "step"), "a step", 1)
+    cache.keep("scratch", of_scratch({}).stepped("bare", "", "step", diff_id="sha256:" + "0" * 64), "a step", 1)
+    folder, _ = cache.mount("/root/.cache", private=False)
+    assert (cache.strays(), cache.unrecorded(), list(cache.lost())) == ([], [], ["bare"])
+    (tmp_path / "mounts" / "nobody").mkdir()
+    cache._store.delete(STEP, "step")
+    cache._store.delete(MOUNT, folder.name)
+    cache.release(folder)
+    folder.rmdir()
+    assert cache.strays() == [tmp_path / "mounts" / "nobody"]
+    assert sorted(cache.unrecorded()) == sorted(["step", folder.name])
+    assert sorted(cache.lost()) == sorted(["bare", folder.name])
+    for key in cache.unrecorded():
+        cache.record_again(key)
+    for key in cache.lost():
+        cache.drop(key)
+    assert (cache.unrecorded(), cache.lost()) == ([], {})
+    assert opened(tmp_path, Ticking()).find("step") is not None

@@ -11,6 +11,7 @@ import anyio.to_thread
 import pytest
 
 from engine.api.errors import Forbidden
+from engine.daemon.networks.opening import identity_of
 from tests.engine.daemon.networks.netns import (
     LOOK_UP,
     PUBLISHED,
@@ -58,6 +59,24 @@ def test_a_network_with_running_containers_stays_and_an_empty_one_leaves_nothing
             assert "8080" not in shell("nft list ruleset")
             assert list((host.places.run / "networks" / "containers").iterdir()) == []
             assert await networks.steward.held() == set()
+
+    play(scenario)
+
+
+def test_a_daemon_that_ends_leaves_nothing_on_the_host_unless_a_container_is_in_a_network(host: Host) -> None:
+    table = f"table inet {identity_of(host.places).table}"
+
+    async def scenario() -> None:
+        async with host.open() as networks:
+            await networks.registry.create({"Name": "shop"})
+            await host.attach(networks, "web")
+        [web] = host.boxes
+        assert table in shell("nft list tables") and "br-" in shell("ip link") and "veth" in shell("ip link")
+        async with host.open({id_of("web"): web.netns}) as networks:
+            await networks.room.detach(id_of("web"))
+        assert shell("nft list tables") == "" and "br-" not in shell("ip link") and "veth" not in shell("ip link")
+        async with host.open() as networks:
+            assert "br-" in shell("ip link"), "a network that a user made is there whenever a daemon is"
 
     play(scenario)
 
