@@ -32,9 +32,10 @@ def parts_of(name: bytes) -> list[bytes]:
 class RootedFolder:
     """Folders below `root` by path, opened once and kept for a while. Not for several threads at once."""
 
-    def __init__(self, root: str | bytes | os.PathLike[str]) -> None:
+    def __init__(self, root: str | bytes | os.PathLike[str], kept: int = KEPT) -> None:
         self.handle = os.open(root, O_PATH_DIR)
         self._open: OrderedDict[bytes, int] = OrderedDict()
+        self._kept = kept
         # Folders that had to be made on the way: nobody has said yet what they are like.
         self.implied: set[bytes] = set()
 
@@ -67,7 +68,7 @@ class RootedFolder:
                 raise
             handle = self._make(path)
         self._open[path] = handle
-        if len(self._open) > KEPT:
+        if len(self._open) > self._kept:
             os.close(self._open.popitem(last=False)[1])
         return handle
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.api.errors import InvalidArgument
+from engine.daemon.snapshots.intake import Hashed
 from engine.daemon.snapshots.layers import Fresh, Layers
-from engine.daemon.snapshots.streams import Next, Pieces, is_packed, unpacked
+from engine.daemon.snapshots.streams import PIECE, Next, Pieces, is_packed, unpacked
 from engine.daemon.snapshots.tarread import BLOCK, TarFault, TarReader, is_tar
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
@@ -99,10 +100,11 @@ class ArchiveReader:
         return list(self._images(platform))
 
     def _member(self, name: str, size: int, reader: TarReader) -> None:
-        whole = Hashed(lambda: reader.content(1 << 18))
-        pieces = Pieces(whole.next)
-        head = pieces.peek(BLOCK)
         digest = name.removeprefix(BLOBS) if name.startswith(BLOBS) else ""
+        whole = Hashed(lambda: reader.content(PIECE))
+        # a member whose name is no digest needs none
+        pieces = Pieces(whole.next if digest else lambda: reader.content(PIECE))
+        head = pieces.peek(BLOCK)
         if digest and self._layers.has_diff(f"sha256:{digest}"):
             # there already, under the digest of its very bytes: nothing of it is looked at
             self._contents.diff_ids[name] = f"sha256:{digest}"
@@ -177,22 +179,6 @@ class ArchiveReader:
             if found not in (None, diff_id):
                 raise InvalidArgument(f"the layer {member} has the DiffID {found}, not {diff_id} as its image says")
         return Found(config, names, tuple(said))
-
-
-class Hashed:
-    """A Next that remembers the digest of what went through."""
-
-    def __init__(self, next_piece: Next) -> None:
-        self._next = next_piece
-        self._hash = hashlib.sha256()
-
-    def next(self) -> bytes:
-        piece = self._next()
-        self._hash.update(piece)
-        return piece
-
-    def digest(self) -> str:
-        return self._hash.hexdigest()
 
 
 def familiar(tag: str) -> str | None:

@@ -21,14 +21,19 @@ from pathlib import Path
 from engine.api.errors import NotFound, SystemFailure
 from engine.daemon.protocols import Store
 from engine.daemon.snapshots.adopt import Adoption
+from engine.daemon.snapshots.apart import take_in_apart
+from engine.daemon.snapshots.intake import take_in
 from engine.daemon.snapshots.parents import borrow_from_parents
 from engine.daemon.snapshots.recipe import RecipeWriter, records, tar_of
-from engine.daemon.snapshots.streams import Next, Pieces, unpacked
-from engine.daemon.snapshots.unpack import Unpacked, unpack_layer
+from engine.daemon.snapshots.streams import Next, Pieces
+from engine.daemon.snapshots.unpack import Unpacked
+from engine.kit.files import spread_below
 
 KIND = "layer"
 # A chain longer than this can't be mounted by any overlayfs.
 LONGEST_CHAIN = 500
+# A packed layer that is smaller is unpacked before a process of its own would have started.
+SMALL = 1 << 20
 # The folder that stands for no layer at all: overlayfs wants one.
 EMPTY = "0"
 
@@ -58,10 +63,13 @@ def chain_id_of(parent: str, diff_id: str) -> str:
 
 
 class Layers:
-    def __init__(self, root: Path, store: Store) -> None:
+    def __init__(self, root: Path, store: Store, *, apart_from: int = SMALL) -> None:
+        """`apart_from`: how large a packed layer is that gets a process of its own, in bytes."""
         self.root = root
+        self._apart_from = apart_from
         self._store = store
         root.mkdir(parents=True, exist_ok=True)
+        spread_below(root)
         self._chains = {id: Layer(**record) for id, record in store.list(KIND).items()}
         self._leased: Counter[str] = Counter()
         self._adders = 0
@@ -127,19 +135,11 @@ class Layers:
         root = self.root / folder
         root.mkdir(mode=0o755)
         try:
-            digest = hashlib.sha256()
-            plain = unpacked(Pieces(packed))
-
-            def hashed() -> bytes:
-                piece = plain()
-                digest.update(piece)
-                return piece
-
-            with root.with_suffix(".recipe").open("xb") as file:
-                recipe = RecipeWriter(file, root.with_suffix(".aside"))
-                found = unpack_layer(Pieces(hashed), root, recipe)
-                recipe.finish()
-            return Fresh(f"sha256:{digest.hexdigest()}", folder, found)
+            head = Pieces(packed)
+            begun = head.peek(self._apart_from)
+            take = take_in if len(begun) < self._apart_from else take_in_apart
+            diff_id, found = take(head.next, root)
+            return Fresh(diff_id, folder, found)
         except BaseException:
             self._delete(folder)
             raise

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.daemon.snapshots.tarread import Entry, Source, TarFault, TarReader
-from engine.kit.rooted import RootedFolder, UnsafePath, is_folder, parts_of, remove_tree
+from engine.kit.rooted import KEPT, RootedFolder, UnsafePath, is_folder, parts_of, remove_tree
 
 WHITEOUT = b".wh."
 META = b".wh..wh."
@@ -25,6 +25,7 @@ OPAQUE_XATTR = b"trusted.overlay.opaque"
 FORBIDDEN_XATTRS = ("trusted.", "user.overlay.", "system.nfs4_acl")
 PIECE = 1 << 18
 XATTR_PREFIX = "SCHILY.xattr."
+NO_NAMES = frozenset({b"", b".", b".."})
 ZEROS = bytes(PIECE)
 HOLE = 1 << 14
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -60,6 +61,8 @@ class Unpacker:
         self._made: dict[bytes, int] = {}
         self._hidden: set[bytes] = set()
         self._umask = umask_of_process()
+        # The last entry's folder, as the tar writes it and as it is.
+        self._written = self._above = b""
         self.result = Unpacked()
 
     def run(self) -> Unpacked:
@@ -79,22 +82,38 @@ class Unpacker:
         return self.result
 
     def _place(self, entry: Entry) -> None:
-        parts = parts_of(entry.name)
-        if not parts:
+        above, name = self._split(entry.name)
+        if not name:
             if entry.kind == 0x35:
                 self._folders[b""] = entry
             return
-        parent, name = self._root.split(parts, make=True)
+        parent = self._root.folder(above, make=True)
         if name.startswith(WHITEOUT):
-            self._whiteout(parts[:-1], parent, name)
+            self._whiteout(above, parent, name)
             return
-        path = b"/".join(parts)
+        path = above + b"/" + name if above else name
         maker = self._makers.get(entry.kind, Unpacker._file)
         try:
             maker(self, entry, path, parent, name)
         except FileExistsError:
             self._clear(path, parent, name)
             maker(self, entry, path, parent, name)
+
+    def _split(self, name: bytes) -> tuple[bytes, bytes]:
+        """(the folder's path, the name in it) as parts_of has them; no name for the root itself. Raises UnsafePath.
+
+        Entries of one folder stand together: what its path came to is remembered.
+        """
+        written, _, last = name.rpartition(b"/")
+        if written == self._written and last not in NO_NAMES and b"\0" not in last:
+            return self._above, last
+        parts = parts_of(name)
+        if not parts:
+            return b"", b""
+        above = b"/".join(parts[:-1])
+        if last == parts[-1]:
+            self._written, self._above = written, above
+        return above, parts[-1]
 
     def _clear(self, path: bytes, parent: int, name: bytes) -> None:
         """The tar names the path again: the last one counts."""
@@ -114,7 +133,7 @@ class Unpacker:
             parent, name = self._root.split(path.split(b"/"))
             self._recipe.keep(number, name, parent)
 
-    def _whiteout(self, above: list[bytes], parent: int, name: bytes) -> None:
+    def _whiteout(self, above: bytes, parent: int, name: bytes) -> None:
         if name == OPAQUE:
             make_opaque(b".", parent)
             return
@@ -123,7 +142,7 @@ class Unpacker:
         hidden = name[len(WHITEOUT) :]
         if hidden in {b"", b".", b".."}:
             raise UnsafePath("a whiteout names nothing")
-        self._hidden.add(b"/".join([*above, hidden]))
+        self._hidden.add(above + b"/" + hidden if above else hidden)
         try:
             os.mknod(hidden, stat.S_IFCHR, 0, dir_fd=parent)
         except FileExistsError:
@@ -292,10 +311,12 @@ def set_xattr(handle: int, key: str, value: bytes) -> None:
             raise
 
 
-def unpack_layer(source: Source, root: Path, recipe: Recipe) -> Unpacked:
+def unpack_layer(source: Source, root: Path, recipe: Recipe, *, open_folders: int = KEPT) -> Unpacked:
     """Unpack one uncompressed layer into the empty folder `root`; the stream is read to its end.
+
+    `open_folders` is how many may be held open at a time.
 
     On a fault the folder is left partial. Raises TarFault for what is no layer, OSError for a full or broken disk.
     """
-    with RootedFolder(root) as rooted:
+    with RootedFolder(root, open_folders) as rooted:
         return Unpacker(rooted, TarReader(source, recipe.seen), recipe).run()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from engine.daemon.snapshots.layers import Layer, Layers
+from engine.daemon.snapshots.layers import SMALL, Layer, Layers
 from engine.daemon.snapshots.tarread import TarFault
 from engine.daemon.store.records import RecordStore
 from tests.engine.daemon.tars import digest, folder, hard, in_pieces, link, member, tar_of
@@ -29,9 +29,10 @@ def store(tmp_path: Path) -> Iterator[RecordStore]:
     store.close()
 
 
-@pytest.fixture
-def layers(tmp_path: Path, store: RecordStore) -> Layers:
-    return Layers(tmp_path / "layers", store)
+@pytest.fixture(params=[SMALL, 1], ids=["here", "apart"])
+def layers(request: pytest.FixtureRequest, tmp_path: Path, store: RecordStore) -> Layers:
+    """Unpacked by the test's own process, and by processes of their own."""
+    return Layers(tmp_path / "layers", store, apart_from=request.param)
 
 
 def added(layers: Layers, tar: bytes, parent: str = "", *, pieces: int = 777) -> tuple[Layer, Path]:
