@@ -29,7 +29,8 @@ class BuildOptions:
     """`fresh` asks for newer packages and base images (--pull); `platform` as os/architecture, empty = the engine's.
 
     `memory` (bytes) is the classic builder's, `builder` buildx's: a Dockerfile build that can't honour it is refused.
-    `marked`: the image bears the key of what it is made from, for a later plan.
+    `marked`: the image bears the key of what it is made from, for a later plan; `key` is that, where it isn't the
+    source's own.
     """
 
     fresh: bool = False
@@ -38,6 +39,7 @@ class BuildOptions:
     memory: int = 0
     builder: str = ""
     marked: bool = True
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ async def build_image(
 async def from_debian(
     engine: Engine, source: DebianImage, tags: Sequence[str], options: BuildOptions, on_line: OnLine
 ) -> Built:
-    labels = {CONTENT: await anyio.to_thread.run_sync(content_key, source)}
+    labels = {CONTENT: options.key or await anyio.to_thread.run_sync(content_key, source)}
     if options.platform and source.architecture is None:
         source = replace(source, architecture=debian_architecture(options.platform))
 
@@ -102,7 +104,9 @@ async def from_archive(
 async def from_dockerfile(
     engine: Engine, source: DockerfileBuild, tags: Sequence[str], options: BuildOptions, on_line: OnLine
 ) -> Built:
-    labels = {CONTENT: await anyio.to_thread.run_sync(content_key, source)} if options.marked else {}
+    labels = {}
+    if options.marked:
+        labels[CONTENT] = options.key or await anyio.to_thread.run_sync(content_key, source)
     source = replace(source, memory=options.memory, builder=options.builder)
     whole = list(dict.fromkeys([*tags, *source.tags]))
     capabilities = await engine.capabilities()

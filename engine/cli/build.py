@@ -65,6 +65,7 @@ def build(
         async with connected(shown, announce=True) as client:
             work = convergence(client, loaded, project, shown)
             keys = select(work.project, services or (), deps=with_dependencies)
+            work.written = work.project
             work.project = with_build_changes(work.project, keys, arguments_of(build_arg or ()), **changes)
             plan = ImagePlan(work.project, await work.observe(), work.separator)
             for key in keys:

@@ -71,7 +71,7 @@ async def found_by(work: Convergence, options: PlanOptions, *, ask_registries: b
     observed = await work.observe()
     remembered = options._replace(applied=work.last_applied(observed))
     plan = work.plan(remembered, observed)
-    options = work.completed(remembered)
+    options = work.completed(remembered, observed)
     found = drift_of(work.project, observed, options, plan)
     asking, naming = Asking(work.engine.reader), Naming(work.project.name, work.separator)
     await asking.names(plan, options, observed)

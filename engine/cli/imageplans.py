@@ -12,6 +12,7 @@ from engine.graph.address import Address, Kind
 from engine.graph.build import image_of
 from engine.graph.dockerfiles import images_below
 from engine.plan.draft import Draft
+from engine.plan.images import plan_pushes
 from engine.plan.lower.naming import Naming
 from engine.plan.observed import Observed
 from engine.plan.steps import BuildImage, Plan, PullImage, PushImage
@@ -57,12 +58,14 @@ class ImagePlan:
         ]
 
     def build_entry(self, name: str, path: tuple[str, ...] = ()) -> list[int]:
-        """The same for an entry of `images:`; one that is pulled has no step."""
+        """The same for an entry of `images:`, which is pushed where it says so; one that is pulled has no step."""
         image, address = self.project.images[name], Address(Kind.IMAGE, name)
         if image.pull is not None or self.draft.by_address.get(address):
             return self.draft.on(address)
         needs = self.bases(image.build, (*path, name)) if image.build else []
-        return [self.draft.add(address, BuildImage(name, image.reference), "build asks for it", needs=needs)]
+        self.draft.add(address, BuildImage(name, image.reference), "build asks for it", needs=needs)
+        plan_pushes(self.draft, address, image, None)
+        return self.draft.on(address)
 
     def bases(self, build: Build, path: tuple[str, ...]) -> list[int]:
         if len(set(path)) < len(path):

@@ -80,7 +80,7 @@ async def tags_moved(engine: Engine, project: Project) -> list[Diagnostic]:
         for name, error in sorted(unknown.items()):
             print(f"rorqual: whether a tag has moved is not known: {name}: {error.message}", file=sys.stderr)
     found = []
-    for address, reference in dict(wanted).items():
+    for address, reference in dict.fromkeys(wanted):
         pin = pins.get(str(reference))
         if pin is None:
             text = f"{address}: {reference.familiar} is not in compose.lock"

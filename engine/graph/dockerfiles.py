@@ -57,6 +57,11 @@ def images_below(project: Project, build: Build) -> tuple[str, ...]:
     """The entries of `images:` that a build's FROM and --from name, exactly and by no named context of its own."""
     if not project.images:
         return ()
+    return tuple(name for name in images_named(project, build) if name in project.images)
+
+
+def images_named(project: Project, build: Build) -> tuple[str, ...]:
+    """All that a build's FROM and --from name, its arguments filled in; less its stages and named contexts."""
     context = build.context or project.working_dir
     found = read_dockerfile(context, build.dockerfile, build.dockerfile_inline)
     if found is None:
@@ -67,7 +72,7 @@ def images_below(project: Project, build: Build) -> tuple[str, ...]:
     contexts = build.additional_contexts or {}
     args = {name: value for name, value in (build.args or {}).items() if value is not None}
     taken = images_taken(found.parsed, args=args, target=build.target or "")
-    return tuple(name for name in taken if name in project.images and name not in contexts)
+    return tuple(name for name in taken if name not in contexts)
 
 
 def image_bases(project: Project) -> dict[str, tuple[str, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from engine.api.errors import InvalidArgument
 from engine.graph.address import Address, Kind
 from engine.graph.build import image_of
 from engine.graph.dockerfiles import SERVICE
+from engine.oci.reference import Reference
 from engine.plan.draft import Draft
 from engine.plan.lower.naming import CONTENT, Naming
 from engine.plan.observed import Observed
@@ -20,6 +22,7 @@ from specs.models import Image, Project, Service
 
 AGES = {"daily": 86_400.0, "weekly": 604_800.0}
 EVERY = re.compile(r"every_(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+CHANGED = "what it is made from has changed"
 
 
 def plan_images(
@@ -51,6 +54,8 @@ def plan_image_of(
     anew = ""
     if service.build is not None:
         needs, anew = plan_bases(draft, project, owner, observed, options, path or (owner,))
+        if has_other_content(observed.images.get(reference), options.image_keys.get(owner)):
+            anew = CHANGED
     plan_service_image(draft, address, service, reference, observed, options, needs=needs, anew=anew)
     return bool(anew and draft.by_address.get(address))
 
@@ -123,20 +128,43 @@ def plan_entry(
     why = build_reason(present, options.pull or image.policy or "missing", options)
     changed = has_other_content(present, options.image_keys.get(name))
     if changed and options.build is not False:
-        why = why or "what it is made from has changed"
+        why = why or CHANGED
     if anew and options.build is not False:
         why, changed = why or anew, True
     if why:
         draft.add(address, BuildImage(name, image.reference), why, needs=needs)
-        if image.push:
-            draft.add(address, PushImage(image.reference), "it was built, and push is true")
+    plan_pushes(draft, address, image, None if why else present)
     return changed and why is not None
+
+
+def plan_pushes(draft: Draft, address: Address, image: Image, present: Any) -> None:
+    """An entry with `push: true` is pushed under all its names: after its build (`present` None), and where an image
+    that stands bears no digest of that registry, since a push of it failed.
+    """
+    pushed = {name.partition("@")[0] for name in (present or {}).get("RepoDigests") or ()}
+    because = "it was built, and push is true" if present is None else "push is true, and the registry hasn't got it"
+    for name in dict.fromkeys([image.reference, *(image.tags or ())]) if image.push else ():
+        if repository_of(name) not in pushed:
+            draft.add(address, PushImage(name), because)
+
+
+def repository_of(name: str) -> str:
+    """As engines write it: familiar, without the tag."""
+    try:
+        return replace(Reference.parse(name), tag="", digest=None).familiar
+    except ValueError:
+        return name
 
 
 def has_other_content(present: Any, key: str | None) -> bool:
     """Whether an image that stands bears another key than that of its source now; without a key nobody can tell."""
+    return key is not None and content_of(present) not in {None, key}
+
+
+def content_of(present: Any) -> str | None:
+    """The key that an image bears of what it was made from; None for one that isn't of our making."""
     labels = ((present or {}).get("Config") or {}).get("Labels") or {}
-    return key is not None and CONTENT in labels and labels[CONTENT] != key
+    return labels.get(CONTENT)
 
 
 def build_reason(present: Any, policy: str, options: PlanOptions) -> str | None:

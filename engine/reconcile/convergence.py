@@ -18,6 +18,7 @@ from engine.graph.address import Address, Kind
 from engine.graph.dockerfiles import image_bases
 from engine.plan.draft import Draft
 from engine.plan.ignored import ignored_of
+from engine.plan.images import content_of
 from engine.plan.lower.containers import shared_hash
 from engine.plan.lower.naming import Naming
 from engine.plan.make import make_plan
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 @dataclass
 class Convergence:
     """`separator` stands between the parts of names; `environment` says where this machine's state lies. In a `turn`
-    the project's lock is held while it is written to, and what is done becomes a release.
+    the project's lock is held while it is written to, and what is done becomes a release. `written` is the project
+    without what flags of this run change in its builds: what they make is marked as made from that.
     """
 
     engine: Engine
@@ -46,14 +48,15 @@ class Convergence:
     separator: str = "-"
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     turn: Turn | None = None
+    written: Project | None = None
 
     @cached_property
     def sealer(self) -> Sealer:
         return read_sealer(state_directory(self.environment))
 
-    def completed(self, options: PlanOptions) -> PlanOptions:
+    def completed(self, options: PlanOptions, observed: Observed) -> PlanOptions:
         """The options with what this machine adds to them: time, contents, seal, names."""
-        return completed(self.project, options, self.sealer, self.separator)
+        return completed(self.project, options, self.sealer, self.separator, observed)
 
     async def observe(self) -> Observed:
         return await observe(self.engine.reader, self.project.name, self.project, self.separator)
@@ -68,7 +71,7 @@ class Convergence:
     def plan(self, options: PlanOptions, observed: Observed) -> Plan:
         if ignored_of(self.project) and not options.applied:
             options = options._replace(applied=self.last_applied(observed))
-        return make_plan(self.project, observed, self.completed(options))
+        return make_plan(self.project, observed, self.completed(options, observed))
 
     async def take(self, plan: Plan, observed: Observed) -> bool:
         """Take the turn's lock where there is something to write; True where the plan must be made again, since the
@@ -122,7 +125,13 @@ class Convergence:
             from engine.builders.build import BuildOptions
             from engine.reconcile.images import image_maker
 
-            maker = image_maker(self.engine, self.project, options=build or BuildOptions(), separator=self.separator)
+            maker = image_maker(
+                self.engine,
+                self.project,
+                options=build or BuildOptions(),
+                separator=self.separator,
+                written=self.written,
+            )
             await maker(action, say)
 
         effects = Effects(
@@ -147,23 +156,29 @@ def image_steps(plan: Plan) -> Plan:
     return plan._replace(steps=tuple(s for s in plan.steps if isinstance(s.action, PullImage | BuildImage | PushImage)))
 
 
-def completed(project: Project, options: PlanOptions, sealer: Sealer, separator: str) -> PlanOptions:
-    """The options with what this machine adds to them: time, contents, seal, names."""
+def completed(
+    project: Project, options: PlanOptions, sealer: Sealer, separator: str, observed: Observed | None = None
+) -> PlanOptions:
+    """The options with what this machine adds to them: time, contents, seal, names.
+
+    The sources of images are read where `observed` has an image that says what it was made from.
+    """
     return options._replace(
         separator=separator,
         now=time.time(),
         contents=read_contents(project, sealer),
         profiles=read_profiles(project),
-        image_keys={} if options.images_settled else keys_of_images(project, separator),
+        image_keys={} if options.images_settled or observed is None else keys_of_images(project, separator, observed),
         image_bases={} if options.images_settled else image_bases(project),
         seal=sealer.seal,
     )
 
 
-def keys_of_images(project: Project, separator: str) -> Mapping[str, str]:
-    if not project.images:
+def keys_of_images(project: Project, separator: str, observed: Observed) -> Mapping[str, str]:
+    marked = {reference for reference, image in observed.images.items() if content_of(image) is not None}
+    if not marked:
         return {}
     # late: only a project with images of its own needs the builders to plan
     from engine.reconcile.images import image_keys
 
-    return image_keys(project, Naming(project.name, separator))
+    return image_keys(project, Naming(project.name, separator), marked)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from engine.api.errors import InvalidArgument
+import anyio
+
+from engine.api.errors import EngineError, InvalidArgument
 from engine.builders.build import BuildLine, BuildOptions, build_image, content_key
 from engine.builders.sources import (
     ArchiveImage,
@@ -17,7 +21,7 @@ from engine.builders.sources import (
     Ulimit,
 )
 from engine.client.session import Engine
-from engine.graph.dockerfiles import images_below
+from engine.graph.dockerfiles import SERVICE, images_below
 from engine.plan.lower.naming import Naming
 from engine.plan.steps import BuildImage
 from specs.models import Build, Debian, Image, Project
@@ -26,17 +30,30 @@ Say = Callable[[str, int | None, int | None], None]
 
 
 def image_maker(
-    engine: Engine, project: Project, *, options: BuildOptions, separator: str = "-"
+    engine: Engine,
+    project: Project,
+    *,
+    options: BuildOptions,
+    separator: str = "-",
+    written: Project | None = None,
 ) -> Callable[[BuildImage, Say], Awaitable[None]]:
-    """What carries out a BuildImage of this project on this engine."""
+    """What carries out a BuildImage of this project on this engine.
+
+    `written` is the project without what flags of one run changed: a later plan compares the image with that.
+    """
+    naming = Naming(project.name, separator)
 
     async def make(action: BuildImage, say: Say) -> None:
-        source, tags = image_source(project, action, Naming(project.name, separator))
+        source, tags = image_source(project, action, naming)
+        marked = options
+        if written is not None:
+            key = await anyio.to_thread.run_sync(content_key, image_source(written, action, naming)[0])
+            marked = replace(options, key=key)
 
         def on_line(line: BuildLine) -> None:
             say(line.text, line.current, line.total)
 
-        await build_image(engine, source, tags, options=options, on_line=on_line)
+        await build_image(engine, source, tags, options=marked, on_line=on_line)
 
     return make
 
@@ -53,13 +70,23 @@ def image_source(project: Project, action: BuildImage, naming: Naming) -> tuple[
     return dockerfile_build(project, build, naming), [action.reference, *(build.tags or ())]
 
 
-def image_keys(project: Project, naming: Naming) -> dict[str, str]:
-    """What each entry of `images:` that is built on this machine is made from, as one digest. Reads files."""
-    return {
+def image_keys(project: Project, naming: Naming, wanted: Collection[str]) -> dict[str, str]:
+    """What each image that is built on this machine is made from, as one digest; a service's build as `service:NAME`.
+
+    `wanted` are the references of those that are asked for. Reads files. A service whose source isn't here is left
+    out: its image may have been built elsewhere. Raises EngineError for an entry of `images:`.
+    """
+    found = {
         name: content_key(entry_source(project, image, naming))
         for name, image in project.images.items()
-        if image.build is not None or image.debian is not None
+        if image.reference in wanted and (image.build is not None or image.debian is not None)
     }
+    for key, service in project.services.items():
+        build, entry = service.build, service.image in project.images
+        if build is not None and not entry and naming.image(project, service, key) in wanted:
+            with suppress(EngineError, OSError):
+                found[f"{SERVICE}{key}"] = content_key(dockerfile_build(project, build, naming))
+    return found
 
 
 def entry_source(project: Project, image: Image, naming: Naming) -> ImageSource:

@@ -1,7 +1,8 @@
 """compose.lock: the digest of each image's tag, beside the Compose file; and a project whose images are pinned by it.
 
 One JSON document: `{"version": 1, "images": {"docker.io/library/redis:7": "sha256:…"}}`. Names are whole, so that it
-holds for every spelling; images that are built, or pinned in the file itself, are not in it.
+holds for every spelling. The images that a build starts from are in it; those that are built, or pinned in the file
+itself, are not.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from engine.graph.address import Address, Kind
 from engine.graph.build import image_of
 from engine.oci.digest import Digest
 from engine.oci.reference import Reference
+from engine.reconcile.bases import bases_of, movable, with_pinned_bases
 from specs.models import Image, Project, Service
 
 NAME = "compose.lock"
@@ -56,24 +58,17 @@ def read_pins(file: Path) -> Pins:
     return images
 
 
-def movable(image: str | None) -> Reference | None:
-    """The whole reference where it has a tag that can move, and no digest."""
-    try:
-        found = Reference.parse(image or "").with_default_tag()
-    except ValueError:
-        # the plan says what is wrong with it
-        return None
-    return None if found.digest is not None else found
-
-
 def tagged_images(project: Project) -> Iterator[tuple[Address, Reference]]:
-    """Every image that comes from a registry by a tag, those of services that a profile leaves out too."""
+    """Every image that comes from a registry by a tag, those of services that a profile leaves out too; and what the
+    builds take from registries, under the address of the image that is built.
+    """
     for key, service in {**project.services, **project.disabled_services}.items():
         if is_pulled(project, service) and (reference := movable(service.image)):
             yield image_of(project, key, service), reference
     for name, image in project.images.items():
         if reference := movable(image.pull):
             yield Address(Kind.IMAGE, name), reference
+    yield from bases_of(project)
 
 
 def is_pulled(project: Project, service: Service) -> bool:
@@ -81,20 +76,26 @@ def is_pulled(project: Project, service: Service) -> bool:
 
 
 def pinned(project: Project) -> Project:
-    """The project with `name:tag@digest` for each image that its lock file has. Raises InvalidArgument for the file."""
+    """The project with `name:tag@digest` for each image that its lock file has, in its builds' FROM lines too.
+
+    Raises InvalidArgument for the file.
+    """
     pins = read_pins(lock_file(project))
 
-    def pin(image: str | None) -> str | None:
-        reference = movable(image)
+    def pin(reference: Reference | None) -> str | None:
         digest = pins.get(str(reference))
         return f"{reference.familiar}@{digest}" if reference and digest else None
 
     def service(found: Service) -> Service:
-        image = pin(found.image) if is_pulled(project, found) else None
+        if found.build is not None and found.image not in project.images:
+            return found.model_copy(update={"build": with_pinned_bases(project, found.build, pin)})
+        image = pin(movable(found.image)) if is_pulled(project, found) else None
         return found.model_copy(update={"image": image}) if image else found
 
     def entry(found: Image) -> Image:
-        image = pin(found.pull)
+        if found.build is not None:
+            return found.model_copy(update={"build": with_pinned_bases(project, found.build, pin)})
+        image = pin(movable(found.pull))
         # what is pulled has no other local name
         return found.model_copy(update={"pull": image, "reference": image}) if image else found
 

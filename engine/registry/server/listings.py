@@ -43,8 +43,7 @@ class ListingRoutes:
         found = descriptors(repository, subject) if repository is not None else []
         headers = {"Content-Type": OCI_INDEX}
         query: list[tuple[str, str]] = []
-        if "artifactType" in call.query:
-            wanted = call.text("artifactType")
+        if wanted := call.text("artifactType"):
             found = [descriptor for descriptor in found if descriptor.get("artifactType", "") == wanted]
             headers["OCI-Filters-Applied"] = "artifactType"
             query = [("artifactType", wanted)]

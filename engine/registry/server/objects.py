@@ -9,7 +9,13 @@ from anyio import to_thread
 from engine.oci.digest import Digest
 from engine.registry.server.call import Call
 from engine.registry.server.catalog import Catalog
-from engine.registry.server.faults import DigestInvalid, ManifestBlobUnknown, SizeInvalid
+from engine.registry.server.faults import (
+    DigestInvalid,
+    ManifestBlobUnknown,
+    ManifestInvalid,
+    ManifestUnknown,
+    SizeInvalid,
+)
 from engine.registry.server.manifests import LARGEST, Manifest, read_manifest
 from engine.registry.server.names import check_tag, parse_reference
 from engine.registry.server.protocols import BlobStore
@@ -28,7 +34,7 @@ class ManifestRoutes:
         self._drop_unheld = drop_unheld
 
     async def pull(self, call: Call, name: str, reference: str) -> None:
-        digest, manifest = self._catalog.get(name).manifest_of(parse_reference(reference))
+        digest, manifest = self._catalog.get(name).manifest_of(existing(reference))
         headers = {
             "Content-Type": manifest.media_type,
             "Docker-Content-Digest": str(digest),
@@ -85,13 +91,24 @@ class ManifestRoutes:
 
     async def delete(self, call: Call, name: str, reference: str) -> None:
         """A tag alone, or a manifest with all its tags."""
-        wanted = parse_reference(reference)
+        wanted = existing(reference)
         if isinstance(wanted, str):
             self._catalog.untag(name, wanted)
         else:
             self._catalog.delete(name, wanted)
             self._drop_unheld(wanted)
         await call.answer(202)
+
+
+def existing(text: str) -> str | Digest:
+    """What no tag can be called is not there: only who gives a name is told that it is a bad one.
+
+    Raises ManifestUnknown, DigestInvalid.
+    """
+    try:
+        return parse_reference(text)
+    except ManifestInvalid:
+        raise ManifestUnknown("manifest unknown", detail={"reference": text[:200]}) from None
 
 
 def digest_of(content: bytes, wanted: str | Digest) -> Digest:

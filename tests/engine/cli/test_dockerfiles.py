@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from engine.api.capabilities import Capabilities
+from engine.cli.imageplans import ImagePlan
 from engine.cli.main import run
 from engine.graph.dockerfiles import image_bases
 from engine.plan.draft import Draft
 from engine.plan.images import plan_images
 from engine.plan.observed import EngineIdentity, Observed
 from engine.plan.options import PlanOptions
-from engine.plan.steps import BuildImage
+from engine.plan.steps import BuildImage, PushImage
 from specs.load import Request, load
 from specs.models import Project
 
@@ -117,3 +118,22 @@ def test_what_is_built_on_a_renewed_image_is_built_again(here: Path) -> None:
         "web": "image base, which it is made on, is renewed",
         "api": "image base, which it is made on, is renewed",
     }
+
+
+def test_an_image_is_pushed_after_its_build_and_where_a_push_of_it_failed(here: Path) -> None:
+    (here / "compose.yaml").write_text(
+        "images: {app: {build: base, push: true, tags: ['r.example/app:1', 'r.example/app:2', 'other.example/app']}}\n"
+        "services: {web: {image: app}}\n"
+    )
+    found = project(here)
+    for present, expected in (
+        (None, ["r.example/app:1", "r.example/app:2", "other.example/app"]),
+        ({"RepoDigests": ["r.example/app@sha256:" + "7" * 64]}, ["other.example/app"]),
+        ({"RepoDigests": ["r.example/app@sha256:1", "other.example/app@sha256:1"]}, []),
+    ):
+        draft, there = Draft(), NOTHING_THERE._replace(images={"r.example/app:1": present})
+        plan_images(draft, found, ["web"], there, PlanOptions())
+        assert [s.action.reference for s in draft.steps if isinstance(s.action, PushImage)] == expected
+    plan = ImagePlan(found, NOTHING_THERE)
+    plan.build_service("web")
+    assert [s.word for s in plan.finished().steps] == ["build", "push", "push", "push"]

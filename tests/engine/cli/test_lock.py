@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from engine.api.errors import InvalidArgument
-from engine.reconcile.pins import lock_document, pinned, read_pins
-from specs.models import Image, Project, Service
+from engine.reconcile.pins import lock_document, pinned, read_pins, tagged_images
+from specs.models import Build, Image, Project, Service
 from tests.engines import TEST_REGISTRY, RunningEngine
 from tests.registries import running_registry
 
@@ -127,6 +127,26 @@ def test_only_what_is_pulled_by_a_tag_is_pinned(tmp_path: Path) -> None:
     found = pinned(project)
     assert [s.image for s in found.services.values()] == [f"redis:latest@{DIGEST}", f"redis@{DIGEST}", "db", "redis:8"]
     assert found.images["db"].reference == found.images["db"].pull == f"pg:16@{DIGEST}"
+
+
+def test_what_builds_start_from_is_pinned_in_their_dockerfiles(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(
+        "ARG V=16\nFROM pg:$V AS one\nFROM shop AS two\nCOPY --from=redis /a /a\nFROM base\nCOPY --from=one /b /b\n"
+        "COPY --from=two /c /c\nCOPY --from=mine /d /d\n"
+    )
+    build = Build(context=str(tmp_path), additional_contexts={"mine": "docker-image://other"})
+    project = Project(
+        name="p",
+        working_dir=str(tmp_path),
+        services={"web": Service(build=build), "shop": Service(image="shop", build=Build(context="."))},
+        images={"base": Image(build=build, reference="p-base:latest")},
+    )
+    names = {str(reference) for address, reference in tagged_images(project) if address.name == "web"}
+    assert names == {"docker.io/library/pg:16", "docker.io/library/redis:latest"}
+    (tmp_path / "compose.lock").write_bytes(lock_document({"docker.io/library/pg:16": DIGEST}))
+    for found in (pinned(project).services["web"].build, pinned(project).images["base"].build):
+        assert found is not None
+        assert found.additional_contexts == {"pg:16": f"docker-image://pg:16@{DIGEST}", "mine": "docker-image://other"}
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"version": 2}', '{"version": 1, "images": {"a:1": "x"}}'])

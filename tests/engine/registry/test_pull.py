@@ -68,6 +68,16 @@ def test_what_is_not_there_is_404(registry: Registry, name: str, method: str) ->
         assert method == "HEAD" or answer.codes == [code]
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+def test_what_can_be_no_tag_is_not_there(rorqual_registry: Registry, name: str, method: str) -> None:
+    rorqual_registry.push_blob(name, BLOB)
+    answer = rorqual_registry.ask(method, f"/v2/{name}/manifests/.can-be-no-tag")
+    assert (answer.status, answer.codes if method != "HEAD" else []) == (
+        404,
+        [] if method == "HEAD" else ["MANIFEST_UNKNOWN"],
+    )
+
+
 def test_a_blob_of_another_repository_is_404(registry: Registry, name: str) -> None:
     digest = registry.push_blob(f"{name}-other", b"only there")
     registry.push_blob(name, BLOB)
