@@ -62,7 +62,7 @@ def run(
     # late: an event loop, SQLite and the whole loop
     import anyio
 
-    anyio.run(keep, settings, log_format)
+    anyio.run(keep, settings, log_format, config)
 
 
 def settings_of(config: Path) -> Settings:
@@ -76,8 +76,8 @@ def settings_of(config: Path) -> Settings:
     return settings
 
 
-async def keep(settings: Settings, log_format: str) -> None:
-    """The loop with its API, until a signal ends it; what happens goes to stderr."""
+async def keep(settings: Settings, log_format: str, config: Path | None = None) -> None:
+    """The loop with its API, until a signal ends it; what happens goes to stderr. `config` is read again."""
     # late: see run
     from contextlib import ExitStack
 
@@ -85,6 +85,7 @@ async def keep(settings: Settings, log_format: str) -> None:
 
     from engine.gitops.api.server import open_doors, serve_api
     from engine.gitops.loop.open import open_agent
+    from engine.gitops.loop.renewing import keep_settings
     from engine.gitops.tell.teller import keep_telling
 
     async with open_agent(settings) as found:
@@ -95,6 +96,8 @@ async def keep(settings: Settings, log_format: str) -> None:
                 tasks.start_soon(log, events, log_format)
                 tasks.start_soon(serve_api, found, doors)
                 tasks.start_soon(keep_telling, found)
+                if config is not None:
+                    tasks.start_soon(keep_settings, found, config)
                 sources = counted(len(settings.sources), "source")
                 print(f"agent: {sources}, state in {found.desk.places.root}", file=sys.stderr)
                 await found.run()

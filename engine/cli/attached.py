@@ -14,6 +14,7 @@ from engine.api.errors import Conflict, InvalidArgument, NotFound
 from engine.cli.converge import Convergence
 from engine.cli.follow import LogFollower, Source
 from engine.cli.loglines import LogLine
+from engine.cli.options import LockOptions
 from engine.cli.render.colour import wants_colour
 from engine.cli.render.logs import LogPrinter
 from engine.plan.lifecycle import Lifecycle
@@ -51,6 +52,7 @@ class Attached:
     work: Convergence
     options: PlanOptions
     attach: AttachOptions
+    lock: LockOptions = field(default_factory=LockOptions)
     stop: anyio.Event = field(default_factory=anyio.Event)
     kill: anyio.Event = field(default_factory=anyio.Event)
     code: int = 0
@@ -115,7 +117,7 @@ class Attached:
                 # late: watchfiles is only for those who watch
                 from engine.cli.watcher import Watcher
 
-                tasks.start_soon(Watcher(beside_output(self.work), tuple(self.keys)).run)
+                tasks.start_soon(Watcher(beside_output(self.work), tuple(self.keys), self.lock).run)
             # a watch may start again what has ended
             linger_seconds = math.inf if self.attach.watch else LINGER_SECONDS
             await self.follower.follow(linger_seconds, marked=True)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import anyio
@@ -25,6 +26,7 @@ from engine.plan.observed import Observed
 from engine.plan.options import PlanOptions
 from engine.plan.render.text import render_text
 from engine.plan.steps import Plan, ReplaceVolume
+from engine.reconcile.contents import Sealer, passing_sealer
 from engine.reconcile.convergence import Convergence as Reconciling
 from engine.reconcile.convergence import image_steps
 from engine.reconcile.outcome import Report
@@ -50,6 +52,16 @@ class Convergence(Reconciling):
     span_of: Callable[..., Span | None] = no_spans
     engine_options: EngineOptions = field(default_factory=EngineOptions)
     quiet: frozenset[str] = frozenset()
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        """Where this machine's key can't be made, one for this run: a state that can't be written stops no run."""
+        try:
+            return super().sealer
+        except OSError as error:
+            text = "sensitive values are sealed under a key of this run only, and later runs can't compare them"
+            print(f"rorqual: {error.filename}: {error.strerror}: {text}", file=sys.stderr)
+            return passing_sealer()
 
     def plan(self, options: PlanOptions, observed: Observed) -> Plan:
         """Raises SpecInvalid, with the place, for what can't be on this host."""

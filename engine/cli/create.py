@@ -8,6 +8,7 @@ import typer
 
 from engine.cli.lifecycle import Services
 from engine.cli.options import EngineOptions, LockOptions, ProjectOptions, with_options
+from engine.cli.turns import KEEP, Keep
 from engine.cli.up import Scale, Yes, converge_and_exit, scales
 from engine.plan.options import PlanOptions
 
@@ -26,6 +27,7 @@ def create(
     remove_orphans: Annotated[bool, typer.Option("--remove-orphans", help="Remove what the file doesn't know")] = False,
     scale: Scale = None,
     yes: Yes = False,
+    keep: Keep = KEEP,
 ) -> None:
     """Create containers, and start none. Example: rorqual create --build"""
     options = PlanOptions(
@@ -38,4 +40,4 @@ def create(
         recreate=not no_recreate,
         remove_orphans=remove_orphans,
     )
-    converge_and_exit(project, engine, lock, options, yes=yes)
+    converge_and_exit(project, engine, lock, options, yes=yes, kind="create", keep=keep)

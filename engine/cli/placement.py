@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -70,8 +71,16 @@ async def remember(engine: EngineReader, project: str, environment: Mapping[str,
     if not holds_any:
         path.unlink(missing_ok=True)
     elif read_home(project, environment) != engine.target.address:
+        write_home(path, engine.target.address)
+
+
+def write_home(path: Path, address: str) -> None:
+    """A state that can't be written costs this record, and not the run, which has done its work."""
+    try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        atomic_write(path, json.dumps({"address": engine.target.address}).encode(), mode=0o600)
+        atomic_write(path, json.dumps({"address": address}).encode(), mode=0o600)
+    except OSError as error:
+        print(f"rorqual: not recorded on which engine the project is: {path}: {error.strerror}", file=sys.stderr)
 
 
 def read_home(project: str, environment: Mapping[str, str]) -> str | None:

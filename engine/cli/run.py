@@ -16,18 +16,20 @@ from engine.api.errors import InvalidArgument, NotFound
 from engine.cli.connection import connected
 from engine.cli.converge import Convergence, convergence
 from engine.cli.oneoff import OneOff, beside, environment_of, oneoff_plan, oneoff_project
-from engine.cli.options import EngineOptions, ProjectOptions, with_options
+from engine.cli.options import EngineOptions, LockOptions, ProjectOptions, with_options
 from engine.cli.project import load_project
 from engine.cli.terminal import Conversation, Ended, is_terminal, raw_mode
+from engine.cli.turns import writing
 from engine.client.session import Engine
 from engine.plan.options import PlanOptions
 from engine.plan.steps import BuildImage, PullImage, PushImage
 
 
-@with_options(ProjectOptions, EngineOptions)
+@with_options(ProjectOptions, EngineOptions, LockOptions)
 def run(
     project: ProjectOptions,
     engine: EngineOptions,
+    lock: LockOptions,
     service: Annotated[str, typer.Argument(help="The service")],
     command: Annotated[list[str] | None, typer.Argument(help="Instead of the service's own command")] = None,
     build: Annotated[bool, typer.Option("--build", help="Build images first")] = False,
@@ -106,8 +108,9 @@ def run(
             by_engine = detach or (await client.capabilities()).engine != "podman"
             made = replace(wanted, remove=rm and by_engine)
             work.project = oneoff_project(work.project, made)
-            if not await prepare(work, options, made):
-                return 1
+            async with writing(work, lock):
+                if not await prepare(work, options, made):
+                    return 1
             if engine.dry_run:
                 return 0
             if detach:
@@ -136,7 +139,10 @@ async def prepare(work: Convergence, options: PlanOptions, wanted: OneOff) -> bo
 
     Images come first, as for `up`: what they turn out to be decides whether dependencies are made anew.
     """
-    plan = work.plan(options, beside(await work.observe(), wanted.service))
+    observed = await work.observe()
+    plan = work.plan(options, beside(observed, wanted.service))
+    if await work.take(plan, observed):
+        plan = work.plan(options, beside(await work.observe(), wanted.service))
     images = tuple(s for s in plan.steps if isinstance(s.action, PullImage | BuildImage | PushImage))
     if images and not work.engine_options.dry_run:
         if not (await work.apply(plan._replace(steps=images, warnings=()))).ok:

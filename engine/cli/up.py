@@ -207,7 +207,7 @@ def stay_and_exit(
                 async with writing(work, lock, kind="up", options=options, keep=keep):
                     return await work.converge(options, yes=yes)
 
-            return await Attached(work, options, shown).run(converge)
+            return await Attached(work, options, shown, lock).run(converge)
 
     raise typer.Exit(anyio.run(run))
 

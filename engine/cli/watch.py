@@ -44,7 +44,7 @@ def watch(
                     report = await work.converge(options)
                 if not report.ok:
                     return 1
-            watcher = Watcher(beside_output(work), keys, prune)
+            watcher = Watcher(beside_output(work), keys, lock, prune)
             if engine.dry_run:
                 for rule in watcher.checked_rules():
                     print(f"would watch {rule.path} for {rule.service}: {rule.action}")

@@ -21,6 +21,8 @@ from engine.builders.context import read_ignore
 from engine.cli.converge import Convergence
 from engine.cli.imageplans import ImagePlan
 from engine.cli.members import containers_of, name_of
+from engine.cli.options import LockOptions
+from engine.cli.turns import writing
 from engine.cli.watchrules import Rule, Work, rules_of, work_of
 from engine.dockerfile.ignore import Ignore
 from engine.plan.desired import Hook
@@ -39,10 +41,13 @@ def say(text: str) -> None:
 
 @dataclass
 class Watcher:
-    """`keys` are the services that are watched; `prune` removes images that a rebuild left without a name."""
+    """`keys` are the services that are watched; `prune` removes images that a rebuild left without a name. The work on
+    each service is done under the project's lock, and makes no release: it changes every minute.
+    """
 
     work: Convergence
     keys: tuple[str, ...]
+    lock: LockOptions = field(default_factory=LockOptions)
     prune: bool = True
     rules: list[Rule] = field(default_factory=list)
 
@@ -69,7 +74,9 @@ class Watcher:
         """A failure is said, and the watch goes on: the next change may mend it."""
         for service, work in works.items():
             try:
-                await (self.rebuild(service) if work.rebuild else self.refresh(service, work))
+                async with writing(self.work, self.lock) as turn:
+                    await turn.take_now()
+                    await (self.rebuild(service) if work.rebuild else self.refresh(service, work))
             except EngineError as error:
                 say(f"{service}: {error.message}")
 

@@ -22,8 +22,8 @@ SECTIONS = {
 
 
 def compare(old: Release, new: Release) -> list[Difference]:
-    """Objects in the order of the documents; then the images that services ran, and contents of files."""
-    return [*objects(old.intent.spec, new.intent.spec), *images(old, new), *contents(old, new)]
+    """Objects in the order of the documents; then scales, the images that services ran, and contents of files."""
+    return [*objects(old.intent.spec, new.intent.spec), *scales(old, new), *images(old, new), *contents(old, new)]
 
 
 def objects(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
@@ -38,6 +38,25 @@ def objects(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Differen
             else:
                 for change in changes(flat(before[name]), flat(after[name])):
                     yield Difference(address, f"{change.path.partition('.')[0]} changed", change)
+
+
+def scales(old: Release, new: Release) -> Iterator[Difference]:
+    """How many containers a service has, where a command line said so."""
+    before, after = old.intent.options.get("scale") or {}, new.intent.options.get("scale") or {}
+    for key in sorted(before.keys() | after.keys()):
+        was, now = (
+            scale.get(key, replicas(release.intent.spec, key)) for scale, release in ((before, old), (after, new))
+        )
+        if was != now and None not in {was, now}:
+            yield Difference(f"service.{key}", "scale changed", FieldChange("scale", was, now))
+
+
+def replicas(spec: Mapping[str, Any], key: str) -> int | None:
+    """As the spec says; None for a service that it doesn't have."""
+    service = (spec.get("services") or {}).get(key)
+    if service is None:
+        return None
+    return int(service.get("scale") or ((service.get("deploy") or {}).get("replicas")) or 1)
 
 
 def images(old: Release, new: Release) -> Iterator[Difference]:

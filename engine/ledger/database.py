@@ -55,7 +55,7 @@ def open_database(folder: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlit
         raise SystemFailure(f"can't keep a ledger at {path}: {error.strerror}") from error
     with told(path):
         # transactions are begun and ended by hand: isolation_level None
-        connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")

@@ -35,6 +35,7 @@ def release_document(release: Release) -> Json:
         "spec": intent.spec,
         "options": intent.options,
         "contents": {path: content._asdict() for path, content in intent.contents.items()},
+        "unkept": dict(intent.unkept),
         "images": {key: {"id": pin.id, "digests": list(pin.digests)} for key, pin in release.images.items()},
         "plans": list(release.plans),
         "outcomes": [outcome._asdict() for outcome in release.outcomes],
@@ -58,6 +59,7 @@ def read_release(document: Any) -> Release:
             document["commit"] and Commit(**document["commit"]),
             document["source"],
             document["engine"]["capabilities"],
+            document.get("unkept", {}),
         )
         return Release(
             Key(document["engine"]["id"], document["project"]),

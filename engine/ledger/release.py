@@ -55,9 +55,10 @@ class Content(NamedTuple):
 class Intent(NamedTuple):
     """What is recorded before the first write.
 
-    `kind` is up, apply, down or rollback; `spec` the resolved project with sensitive values as `{SENSITIVE: digest}`;
-    `options` the flags that the plan depended on; `contents` holds configs, secrets, read-only bind-mounted files and
-    seccomp profiles by host path. `source` is the release that a rollback returns to, `command` the command line,
+    `kind` is up, scale, create, apply, down or rollback; `spec` the resolved project with sensitive values as
+    `{SENSITIVE: digest}`; `options` the flags that the plan depended on; `contents` holds configs, secrets, read-only
+    bind-mounted files and seccomp profiles by host path; `unkept` the marks of what containers are given and no release
+    keeps (reconcile.unkept). `source` is the release that a rollback returns to, `command` the command line,
     `capabilities` what the engine could do (api.capabilities).
     """
 
@@ -70,6 +71,7 @@ class Intent(NamedTuple):
     commit: Commit | None = None
     source: int | None = None
     capabilities: Mapping[str, Any] = NONE
+    unkept: Mapping[str, str] = NONE
 
 
 class StepOutcome(NamedTuple):

@@ -252,7 +252,7 @@ def about(intent: Intent) -> str:
     """An intent but for its spec, which is large, and which a history doesn't show."""
     owner, commit = intent.owner._asdict(), intent.commit
     rest = {k: v for k, v in intent._asdict().items() if k != "spec"}
-    tables = {"contents": dict(intent.contents), "capabilities": dict(intent.capabilities)}
+    tables = {name: dict(getattr(intent, name)) for name in ("contents", "capabilities", "unkept")}
     return dumped({**rest, **tables, "owner": owner, "commit": commit and commit._asdict()})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +36,14 @@ def read_files(project: Project, sealer: Sealer) -> dict[str, KeptFile]:
         plain |= {str(Path(project.working_dir, p)) for t in service.security_opt or () if (p := profile_path(t))}
     found = {path: read_file(path, sealer if path in secret else None) for path in sorted(secret | plain)}
     return {path: kept for path, kept in found.items() if kept is not None}
+
+
+def sources_of(project: Project, keys: Iterable[str]) -> Iterator[str]:
+    """The host paths that these services are given, as read_files has them."""
+    for key in keys:
+        service = project.services[key]
+        yield from lower_mounts(project, service).sources.values()
+        yield from (str(Path(project.working_dir, p)) for t in service.security_opt or () if (p := profile_path(t)))
 
 
 def profile_path(option: str) -> str | None:

@@ -16,16 +16,18 @@ from engine.client.session import Engine
 from engine.kit.owner import this_process
 from engine.ledger.release import Commit, Intent, Key, Release, State, StepOutcome
 from engine.plan.options import PlanOptions
+from engine.plan.order import select
 from engine.plan.render.document import plan_document
 from engine.plan.steps import CreateContainer, Plan, ReplaceContainer, Step, UpdateContainer, WaitFor
 from engine.reconcile.commit import commit_of
 from engine.reconcile.contents import Sealer
-from engine.reconcile.files import read_files
+from engine.reconcile.files import read_files, sources_of
 from engine.reconcile.keep import keep_images
 from engine.reconcile.outcome import Outcome, Progress, Status
 from engine.reconcile.saved import stored_options
 from engine.reconcile.sealed import sealed_project
-from engine.reconcile.standing import Standing, read_standing
+from engine.reconcile.standing import Standing, read_standing, replica_of
+from engine.reconcile.unkept import marks_of
 from specs.models import Project
 
 if TYPE_CHECKING:
@@ -70,6 +72,8 @@ class Recorder:
     commit: Commit | None = None
     key: Key = field(init=False)
     place: int = 0
+    # what couldn't be begun isn't tried again: each try may wait for who has the ledger
+    given_up: bool = False
     created: set[tuple[str, int]] = field(default_factory=set)
     updated: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -81,12 +85,14 @@ class Recorder:
         if self.ledger is not None and self.number is not None:
             with self.told():
                 self.place = self.ledger.add_plan(self.key, self.number, plan_document(plan))
-        elif any(not isinstance(step.action, WaitFor) for step in plan.steps):
+        elif not self.given_up and any(not isinstance(step.action, WaitFor) for step in plan.steps):
             self.key = Key(plan.engine.id, self.project.name)
             intent, contents, secrets = await self.intent()
             with self.told():
                 self.ledger = self.ledger or self.opened()
+                intent = await self.whole(intent, self.ledger)
                 self.number = self.ledger.begin(self.key, intent, plan_document(plan), contents, secrets)
+            self.given_up = self.number is None
 
     async def intent(self) -> tuple[Intent, dict[str, bytes], dict[str, bytes]]:
         """What is about to be done, the plain contents that it needs, and the sensitive values."""
@@ -108,9 +114,24 @@ class Recorder:
             {path: file.content for path, file in files.items()},
             self.commit or await commit_of(self.project.working_dir),
             capabilities=capabilities,
+            unkept=marks_of(self.project) if self.engine.target.scheme == "unix" else {},
         )
         plain = {f.content.digest: f.data for f in files.values() if not f.sensitive}
         return about, plain, values | {f.content.digest: f.data for f in files.values() if f.sensitive}
+
+    async def whole(self, intent: Intent, ledger: Ledger) -> Intent:
+        """The intent with all that will stand, where the release is of some services only."""
+        if self.source is not None or not self.options.services:
+            return intent
+        # late: most releases are of the whole project
+        from engine.ledger.whole import whole
+
+        good = ledger.last_good(self.key)
+        before = ledger.release(self.key, good.number).intent if good is not None else None
+        chosen = select(self.project, self.options.services, deps=self.options.deps)
+        paths = set(sources_of(self.project, chosen))
+        standing = {replica_of(container)[0] for container in (await self.standing()).containers}
+        return whole(intent, before, chosen, paths, standing)
 
     def ended(self, outcome: Outcome) -> None:
         """One step, as it ends."""
@@ -176,8 +197,8 @@ class Recorder:
     def told(self) -> Iterator[None]:
         try:
             yield
-        except EngineError as error:
-            self.terms.warn(f"this release is not recorded as it should be: {error.message}")
+        except (EngineError, OSError) as error:
+            self.terms.warn(f"this release is not recorded as it should be: {words_of(error)}")
 
 
 class Recording:
@@ -192,6 +213,10 @@ class Recording:
     def finished(self, outcome: Outcome) -> None:
         self._shown.finished(outcome)
         self._recorder.ended(outcome)
+
+
+def words_of(error: EngineError | OSError) -> str:
+    return error.message if isinstance(error, EngineError) else f"{error.filename}: {error.strerror}"
 
 
 def plain_path(path: str) -> str:

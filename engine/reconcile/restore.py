@@ -6,7 +6,7 @@ all of it at once, before anything is changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +23,7 @@ from engine.reconcile.files import profile_path, read_file
 from engine.reconcile.keep import keep_repository, keep_tag
 from engine.reconcile.saved import read_options
 from engine.reconcile.sealed import opened_project
+from engine.reconcile.unkept import changed, lost
 from specs.models import Config, FileReference, Mount, Project, Service
 from specs.models.files import FileObject
 
@@ -47,24 +48,24 @@ async def restore(engine: EngineReader, ledger: Ledger, release: Release, sealer
     options = read_options(release.intent.options)
     wanted = Wanted(ledger, source)
     values = {digest: wanted.value(digest, path) for path, digest in digests_in(release.intent.spec).items()}
-    changed = {
+    contents = {
         path: (content, wanted.value(content.digest, path))
         for path, content in release.intent.contents.items()
         if not is_still(path, content, sealer)
     }
+    local, marks = engine.target.scheme == "unix", dict(release.intent.unkept)
+    gone = list(lost_words(ledger, wanted.missing, marks if local else {}))
     if wanted.missing:
-        names = ", ".join(wanted.missing)
-        raise Conflict(
-            f"can't return to release {release.number}: the key of the ledger ({ledger.vault.path}) no longer opens "
-            f"these values, and the project's source has others now: {names}"
-        )
+        refuse(release, gone)
     project = opened_project(unsealed(release.intent.spec, {d: v for d, v in values.items() if v is not None}))
-    put_files(project, {path: (content, data) for path, (content, data) in changed.items() if data is not None})
-    await pin_images(engine, project, release, sealer.name, options)
+    put_files(project, {path: (content, data) for path, (content, data) in contents.items() if data is not None})
+    refuse(release, [*gone, *await pin_images(engine, project, release, sealer.name, options)])
     settled = options._replace(
         images_settled=True,
         build=False,
         pull=None,
+        # what was only created then is started now: a return is to what runs
+        start=True,
         force_recreate=False,
         always_recreate_deps=False,
         recreate=True,
@@ -72,7 +73,29 @@ async def restore(engine: EngineReader, ledger: Ledger, release: Release, sealer
         remove_orphans=True,
         rerun=frozenset(),
     )
-    return Restored(project, settled, tuple(empty_folders(project, engine.target.scheme == "unix")))
+    notes = [*other_now(marks), *empty_folders(project)] if local else []
+    return Restored(project, settled, tuple(notes))
+
+
+def refuse(release: Release, gone: Sequence[str]) -> None:
+    if gone:
+        raise Conflict(f"can't return to release {release.number}: {'; '.join(gone)}")
+
+
+def lost_words(ledger: Ledger, values: Sequence[str], marks: dict[str, str]) -> Iterator[str]:
+    if values:
+        yield (
+            f"the key of the ledger ({ledger.vault.path}) no longer opens these values, and the project's source has "
+            f"others now: {', '.join(values)}"
+        )
+    if paths := lost(marks):
+        what = "folders and files of more than 1 MiB are not kept in the history"
+        yield f"what it mounted is gone from this machine ({what}): {', '.join(paths)}"
+
+
+def other_now(marks: dict[str, str]) -> Iterator[str]:
+    for path in changed(marks):
+        yield f"{path} has changed since, and is not kept in the history: containers see it as it is now"
 
 
 def check_good(release: Release) -> None:
@@ -169,9 +192,9 @@ def text_of(data: bytes) -> str:
 
 async def pin_images(
     engine: EngineReader, project: Project, release: Release, ledger: str, options: PlanOptions
-) -> None:
+) -> list[str]:
     """Have each service run the image that it ran: under its own name where that still is the same one, else under
-    the name that the ledger gave it.
+    the name that the ledger gave it. Returns words about those that the engine no longer has.
     """
     naming, gone = Naming(project.name, options.separator), []
     images = await engine.images.list()
@@ -187,12 +210,8 @@ async def pin_images(
         elif not await stands_for(engine, reference, pin):
             keep = f"{keep_repository(project.name)}:{keep_tag(ledger, pin.id)}"
             service.image = next((name for name, id in names.items() if id == pin.id and keep in name), pin.id)
-    if gone:
-        words = "; ".join(dict.fromkeys(gone))
-        raise Conflict(
-            f"can't return to release {release.number}: the engine no longer has what it ran (`image prune -a` takes "
-            f"images that no container uses): {words}"
-        )
+    why = "the engine no longer has what it ran (`image prune -a` takes images that no container uses)"
+    return [f"{why}: {'; '.join(dict.fromkeys(gone))}"] if gone else []
 
 
 async def stands_for(engine: EngineReader, reference: str, pin: Pin) -> bool:
@@ -208,11 +227,11 @@ def gone_words(reference: str, pin: Pin) -> str:
     return f"{short}, which `docker pull {pin.digests[0]}` brings back" if pin.digests else short
 
 
-def empty_folders(project: Project, local: bool) -> Iterator[str]:
-    """Binds whose source is gone: no file of configuration, so nothing that a release keeps."""
+def empty_folders(project: Project) -> Iterator[str]:
+    """Binds that containers write to, and whose source is gone: data, which no release keeps."""
     for key, service in project.services.items():
         for mount in service.volumes or ():
-            if local and mount.type == "bind" and mount.source and not Path(mount.source).exists():
+            if mount.type == "bind" and mount.source and not Path(mount.source).exists():
                 yield f"service {key}: {mount.source} is gone, and {mount.target} will be an empty folder"
 
 

@@ -40,10 +40,14 @@ class Turn:
         """Take the lock, where it isn't held yet; True where what was observed before may be true no longer."""
         if self.held:
             return False
+        await self.take_now()
+        return not await still_stands(self.engine, self.project, observed)
+
+    async def take_now(self) -> None:
+        """For a command that has nothing observed that could be true no longer."""
         lock = project_lock(self.engine, self.project, self.command, self.lock, self.folder, self.say)
         await self.stack.enter_async_context(lock)
         self.held = True
-        return not await still_stands(self.engine, self.project, observed)
 
 
 @asynccontextmanager

@@ -9,11 +9,10 @@ from typing import Annotated
 import anyio
 import typer
 
-from engine.api.containers import ExecCreate
 from engine.api.errors import Conflict
 from engine.cli.copying import copy_in, copy_out, split_service
 from engine.cli.detachkeys import DEFAULT
-from engine.cli.exec_ import converse, environment
+from engine.cli.execs import Command, Detach, Env, Privileged, User, Workdir, exec_body, execute
 from engine.cli.joining import join
 from engine.cli.objects.archive import written
 from engine.cli.objects.group import One, reached
@@ -25,35 +24,30 @@ from engine.client.images import split_tag
 def exec_(
     engine: EngineOptions,
     container: One,
-    command: Annotated[list[str], typer.Argument(help="The command and its arguments")],
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Leave it running in the background")] = False,
-    env: Annotated[list[str] | None, typer.Option("--env", "-e", help="NAME=VALUE, or NAME as it is here")] = None,
+    command: Command,
+    detach: Detach = False,
+    env: Env = None,
     interactive: Annotated[bool, typer.Option("--interactive", "-i", help="Pass standard input on")] = False,
     tty: Annotated[bool, typer.Option("--tty", "-t", help="With a terminal")] = False,
-    privileged: Annotated[bool, typer.Option("--privileged", help="With every privilege")] = False,
-    user: Annotated[str, typer.Option("--user", "-u", help="As this user")] = "",
-    workdir: Annotated[str, typer.Option("--workdir", "-w", help="In this directory")] = "",
+    privileged: Privileged = False,
+    user: User = "",
+    workdir: Workdir = "",
 ) -> None:
     """Run a command in a running container. Example: rorqual container exec -it web sh"""
-    body: ExecCreate = {
-        "Cmd": command,
-        "Env": environment(env or ()),
-        "Tty": tty,
-        "AttachStdin": interactive and not detach,
-        "AttachStdout": not detach,
-        "AttachStderr": not detach,
-        "Privileged": privileged,
-        "User": user,
-        "WorkingDir": workdir,
-    }
+    body = exec_body(
+        command,
+        env,
+        detach=detach,
+        stdin=interactive,
+        tty=tty,
+        privileged=privileged,
+        user=user,
+        workdir=workdir,
+    )
 
     async def run() -> int:
         async with reached(engine) as client:
-            id = await client.exec.create(container, body)
-            if detach:
-                await client.exec.start_detached(id)
-                return 0
-            return await converse(client, id, stdin=interactive, tty=tty)
+            return await execute(client, container, body)
 
     raise typer.Exit(anyio.run(run))
 

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from engine.api.errors import InvalidArgument
-from engine.cli.exec_ import environment
+from engine.cli.execs import environment
 from engine.cli.objects.amounts import bytes_from, duration, nano_cpus, pairs, restart_policy
 from engine.cli.objects.createflags import LimitFlags, PlaceFlags, ProcessFlags
 from specs.node import Node, plain

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import anyio
 import typer
@@ -15,9 +15,13 @@ import typer
 from engine.api.errors import EngineError, InvalidArgument
 from engine.cli.connection import connected
 from engine.cli.options import EngineOptions, with_options
-from engine.cli.render.listing import show
+from engine.cli.render.listing import listing, show
 from engine.cli.render.template import parse_template, to_json
 from engine.client.session import Engine
+
+Found = TypeVar("Found")
+# What a table shows, by key, and what else a template may name.
+Columns: TypeAlias = tuple[dict[str, str], tuple[str, ...]]
 
 # The flags that stood before the command's own word: `rorqual -H … container ls`.
 OUTER: ContextVar[EngineOptions | None] = ContextVar("outer", default=None)
@@ -118,6 +122,26 @@ def show_found(found: Sequence[Any], format: str) -> None:
         return
     for one in found:
         show(parse_template(format, list(one)).render(one))
+
+
+def list_all(
+    engine: EngineOptions,
+    look: Callable[[Engine], Awaitable[Sequence[Found]]],
+    row_of: Callable[[Found], dict[str, Any]],
+    columns: Columns,
+    format: str,
+    *,
+    only: str | None,
+) -> None:
+    """What the engine has, by name: as a table, or with `only` that column of it alone."""
+
+    async def run() -> Sequence[Found]:
+        async with reached(engine) as client:
+            return await look(client)
+
+    rows = sorted(map(row_of, anyio.run(run)), key=lambda row: str(row["Name"]))
+    table, more = columns
+    show("\n".join(row[only] for row in rows) if only else listing(rows, table, format, fields=more))
 
 
 def inspect_all(

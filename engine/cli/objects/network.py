@@ -20,13 +20,13 @@ from engine.cli.objects.group import (
     agreed,
     filters_from,
     inspect_all,
+    list_all,
     make_group,
     on_each,
     reached,
     whole,
 )
 from engine.cli.options import EngineOptions, with_options
-from engine.cli.render.listing import listing, show
 from engine.client.session import Engine
 
 network = make_group("Networks of the engine.")
@@ -50,13 +50,14 @@ def ls(
 ) -> None:
     """List networks. Example: rorqual network ls --filter driver=bridge"""
 
-    async def run() -> list[NetworkInspect]:
-        async with reached(engine) as client:
-            return await client.networks.list(filters=filters_from(filter))
-
-    found = sorted(anyio.run(run), key=lambda one: one["Name"])
-    rows = [row_of(one, cut=not no_trunc) for one in found]
-    show("\n".join(row["ID"] for row in rows) if quiet else listing(rows, COLUMNS, format, fields=MORE))
+    list_all(
+        engine,
+        lambda client: client.networks.list(filters=filters_from(filter)),
+        lambda found: row_of(found, cut=not no_trunc),
+        (COLUMNS, MORE),
+        format,
+        only="ID" if quiet else None,
+    )
 
 
 def row_of(found: NetworkInspect, *, cut: bool) -> dict[str, Any]:

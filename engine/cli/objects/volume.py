@@ -8,7 +8,7 @@ import anyio
 import typer
 
 from engine.api.errors import NotFound
-from engine.api.volumes import VolumeCreate, VolumeInspect
+from engine.api.volumes import VolumeCreate
 from engine.cli.objects import volume_move
 from engine.cli.objects.amounts import pairs
 from engine.cli.objects.group import (
@@ -21,6 +21,7 @@ from engine.cli.objects.group import (
     agreed,
     filters_from,
     inspect_all,
+    list_all,
     make_group,
     on_each,
     reached,
@@ -28,7 +29,6 @@ from engine.cli.objects.group import (
 )
 from engine.cli.options import EngineOptions, with_options
 from engine.cli.render.amounts import decimal_size
-from engine.cli.render.listing import listing, show
 from engine.cli.volumerows import COLUMNS, MORE, row_of
 from engine.client.session import Engine
 
@@ -45,12 +45,14 @@ volume_move.add_to(volume)
 def ls(engine: EngineOptions, filter: Filter = None, format: Format = "table", quiet: Quiet = False) -> None:
     """List volumes. Example: rorqual volume ls --filter dangling=true"""
 
-    async def run() -> list[VolumeInspect]:
-        async with reached(engine) as client:
-            return await client.volumes.list(filters=filters_from(filter))
-
-    rows = sorted(map(row_of, anyio.run(run)), key=lambda row: str(row["Name"]))
-    show("\n".join(row["Name"] for row in rows) if quiet else listing(rows, COLUMNS, format, fields=MORE))
+    list_all(
+        engine,
+        lambda client: client.volumes.list(filters=filters_from(filter)),
+        row_of,
+        (COLUMNS, MORE),
+        format,
+        only="Name" if quiet else None,
+    )
 
 
 @volume.command("inspect")

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import anyio
 
-from engine.client.errors import STATUS, EngineError, Forbidden, NotFound, Unauthorized
+from engine.client.errors import STATUS, EngineError, Forbidden, NotFound, SystemFailure, Unauthorized
 from engine.gitops.api.call import Call
 from engine.gitops.api.hooks import receive
 from engine.gitops.api.routes import ROUTES, Route
@@ -31,25 +31,31 @@ HOOK = re.compile(r"/hooks/([^/]+)")
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One listener; `tokens` None: whoever can open it is the administrator."""
+    """One listener. `trusting`: whoever can open it is the administrator, where the settings name no tokens for it."""
 
     listener: socket.socket
-    tokens: tuple[Token, ...] | None
+    trusting: bool = False
+    own: bool = False
+
+    def tokens(self, agent: Agent) -> tuple[Token, ...] | None:
+        """Those that count now, since settings are read again; None: nobody is asked for one."""
+        found = agent.settings.api.tokens if agent.settings.api and not self.own else ()
+        return None if self.trusting and not found else found
 
 
 def open_doors(agent: Agent, stack: ExitStack) -> list[Door]:
     """The doors, closed with the stack. Raises OSError."""
     own = agent.desk.places.socket
-    doors = [Door(listening_unix(own, stack), None)]
+    doors = [Door(listening_unix(own, stack), trusting=True, own=True)]
     api = agent.settings.api
     for address in api.listen if api else ():
         if address.startswith("/"):
-            doors.append(Door(listening_unix(Path(address), stack), api.tokens or None if api else None))
+            doors.append(Door(listening_unix(Path(address), stack), trusting=True))
         else:
             host, _, port = address.rpartition(":")
             listener = bind_tcp(host.strip("[]"), int(port))
             stack.callback(listener.close)
-            doors.append(Door(listener, api.tokens if api else ()))
+            doors.append(Door(listener))
     return doors
 
 
@@ -64,14 +70,14 @@ async def serve_api(agent: Agent, doors: Sequence[Door]) -> None:
     """Until cancelled."""
     async with anyio.create_task_group() as tasks:
         for door in doors:
-            tasks.start_soon(serve, door.listener, partial(answer, agent, door.tokens))
+            tasks.start_soon(serve, door.listener, partial(answer, agent, door))
 
 
-async def answer(agent: Agent, tokens: tuple[Token, ...] | None, exchange: Exchange) -> None:
+async def answer(agent: Agent, door: Door, exchange: Exchange) -> None:
     """Answer one request. Raises HttpFault only."""
     call = Call(agent, exchange)
     try:
-        await dispatch(call, tokens)
+        await dispatch(call, door.tokens(agent))
     except BadRequest as fault:
         await call.answer({"message": str(fault)}, fault.status)
     except HttpFault:
@@ -121,6 +127,10 @@ def identify(call: Call, tokens: tuple[Token, ...] | None) -> None:
     scheme, _, given = call.exchange.headers.get("authorization", "").partition(" ")
     sent = sha256(given.strip().encode()).digest()
     for token in tokens:
-        known = sha256(read_secret(token.file)).digest()
+        try:
+            known = sha256(read_secret(token.file)).digest()
+        except SystemFailure:
+            # one that can't be read is nobody's, and must not keep out the others
+            continue
         if hmac.compare_digest(sent, known) and scheme.lower() == "bearer" and given.strip():
             call.role, call.who = token.role, token.name or f"a token of role {token.role.value}"

@@ -206,8 +206,8 @@ class Agent:
         policy = target.settings.policy
         now = self.desk.clock.now()
         opens = opens_at(policy.windows, now)
-        # a folder keeps nothing to go back to
-        back = policy.rollback and target.tree.checkout is not None
+        # a folder keeps nothing to go back to: what it was is where the ledger has it
+        back = policy.rollback and (target.tree.checkout is not None or state.healthy in state.releases)
         choice = choose(state, rollback=back, opens_at=opens, unmet=self.unmet(target))
         rest = await Look(self.desk, target, state, choice).run()
         if state.waiting is Waiting.WINDOW and opens is not None:
@@ -269,6 +269,9 @@ class Agent:
         back = revision or (state.before if state.synced == state.target else state.healthy)
         if not back or back == state.target:
             raise Conflict(f"{key} has no earlier healthy release to go back to")
+        target = self.desk.roster.targets.get(key)
+        if target is not None and target.tree.checkout is None and back not in state.releases:
+            raise Conflict(f"{key} comes from a folder, and no release of {back[:12]} is recorded")
         state.held[state.target] = f"rolled back by {who}"
         state.held.pop(back, None)
         state.healthy, state.crashes, state.unsettled = back, 0, 0

@@ -19,18 +19,22 @@ from engine.gitops.state.project import ProjectState
 from engine.gitops.state.store import Store
 from engine.gitops.tell.redaction import redacted, secret_values
 from engine.kit.clock import Clock
+from engine.ledger.release import Release
+from engine.plan.options import PlanOptions
 from specs.models import Project
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
     """A project of one revision, its paths settled; `objects` are git's objects that it mounts, `secrets` are values
-    that no word of ours may hold.
+    that no word of ours may hold. Where it comes out of the ledger, from `release`, `options` are what to plan it with.
     """
 
     project: Project
     objects: tuple[str, ...] = ()
     secrets: frozenset[str] = frozenset()
+    release: Release | None = None
+    options: PlanOptions | None = None
 
 
 @dataclass(slots=True)

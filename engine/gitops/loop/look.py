@@ -7,20 +7,17 @@ Returns how long the project may rest.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from engine.client.errors import EngineError, Unavailable
 from engine.gitops.loop import gate
-from engine.gitops.loop.choice import Choice
-from engine.gitops.loop.desk import Desk, Ready
+from engine.gitops.loop.case import AT_ONCE, Case
+from engine.gitops.loop.desk import Ready
 from engine.gitops.loop.health import crashed, health_of
+from engine.gitops.loop.kept import kept_release
 from engine.gitops.loop.ownership import owner_of
 from engine.gitops.loop.progress import Heard, failure
-from engine.gitops.loop.roster import Target
-from engine.gitops.settings.models import Heal, Policy
-from engine.gitops.sources.faults import SourceFault
-from engine.gitops.state.project import Health, ProjectState, Sync, Waiting
-from engine.kit.backoff import Backoff
+from engine.gitops.settings.models import Heal
+from engine.gitops.state.project import Health, Sync, Waiting
 from engine.ledger.release import FOLDER, Commit
 from engine.ledger.store import KEEP
 from engine.plan.observed import Observed
@@ -36,9 +33,6 @@ from engine.reconcile.recording import Recorder, Terms
 from engine.reconcile.turn import Turn, one_turn
 from specs.source import SpecInvalid
 
-RETRY = Backoff(first=1.0, factor=2.0, longest=120.0)
-AT_ONCE = 0.0
-KEPT_REVISIONS = 3
 # Containers that crash so often soon after a release are the release's fault.
 CRASHES = 2
 # Somebody else at work on the project is no reason to hold up others: it is looked at again soon.
@@ -50,31 +44,7 @@ class Stopped(Exception):
 
 
 @dataclass
-class Look:
-    desk: Desk
-    target: Target
-    state: ProjectState
-    choice: Choice
-
-    @property
-    def policy(self) -> Policy:
-        return self.target.settings.policy
-
-    @cached_property
-    def new(self) -> bool:
-        """Whether the revision is to be brought out: another one stands, or was begun with."""
-        revision, state = self.choice.revision, self.state
-        return revision != state.synced or state.attempted not in {"", revision}
-
-    @property
-    def back(self) -> bool:
-        """Whether it is an earlier revision that is due, since the newest one failed."""
-        return self.choice.waiting is Waiting.NEWER
-
-    @cached_property
-    def now(self) -> float:
-        return self.desk.clock.now()
-
+class Look(Case):
     async def run(self) -> float:
         state = self.state
         state.waiting, state.reason = self.choice.waiting, self.choice.reason
@@ -83,10 +53,12 @@ class Look:
             state.sync = Sync.OUT_OF_SYNC if state.target != state.synced else state.sync
             return self.policy.interval_seconds
         try:
-            ready = await self.desk.ready(self.target, self.choice.revision)
+            ready = await self.ready()
         except SpecInvalid as error:
             return self.refuse("; ".join(str(d) for d in list(error.report)[:3]))
-        except SourceFault as error:
+        except Unavailable as error:
+            return await self.lost(error)
+        except EngineError as error:
             return self.retry(error.message)
         if not self.new and self.policy.heal is Heal.OFF:
             return self.policy.interval_seconds
@@ -97,11 +69,22 @@ class Look:
         except LockTaken as error:
             return self.retry(error.message)
         except Unavailable as error:
-            await self.desk.engines.forget(self.policy.engine)
-            state.sync, state.health = Sync.UNKNOWN, Health.UNKNOWN
-            return self.retry(error.message)
+            return await self.lost(error)
         except EngineError as error:
             return self.fail(error.message, final=False)
+
+    async def ready(self) -> Ready:
+        """The project as it is to stand. A folder has its newest state only: what it was is in the ledger."""
+        revision, target = self.choice.revision, self.target
+        if target.tree.checkout is None and revision != target.revision:
+            return await kept_release(self.desk, target, self.state, revision)
+        return await self.desk.ready(target, revision)
+
+    async def lost(self, error: Unavailable) -> float:
+        """The engine went away: nothing is known, and nothing is held for it."""
+        await self.desk.engines.forget(self.policy.engine)
+        self.state.sync, self.state.health = Sync.UNKNOWN, Health.UNKNOWN
+        return self.retry(error.message)
 
     async def converge(self, ready: Ready) -> float:
         state, project = self.state, pinned(ready.project)
@@ -120,12 +103,12 @@ class Look:
             return self.rest()
         if (rest := self.gated(plan, ready, observed)) is not None:
             return rest
-        async with one_turn(self.turn(work, options)) as work.turn:
+        async with one_turn(self.turn(work, options, ready)) as work.turn:
             if await work.take(plan, observed):
                 return AT_ONCE
             return await self.bring_out(work, ready, options, plan, observed)
 
-    def turn(self, work: Convergence, options: PlanOptions) -> Turn:
+    def turn(self, work: Convergence, options: PlanOptions, ready: Ready) -> Turn:
         """The project's lock, for as long as it is written to, and the release that comes of it."""
         desk, tree = self.desk, self.target.tree
         words = f"rorqual agent: {self.state.key} at {self.choice.revision[:12]}"
@@ -134,8 +117,9 @@ class Look:
             work.project,
             work.sealer,
             Terms(desk.folder / FOLDER, words, KEEP, self.say),
-            "up",
+            "up" if ready.release is None else "rollback",
             options._replace(separator=work.separator),
+            ready.release,
             commit=Commit(self.choice.revision, subject=self.subject) if tree.checkout is not None else None,
         )
         return Turn(work.engine, work.project.name, words, LockTerms(LOCK_SECONDS), desk.folder, self.say, recorder)
@@ -168,10 +152,12 @@ class Look:
         left = self.plan(work, options._replace(images_settled=True), observed)
         if not left.empty:
             return self.unsettled(left)
-        return self.done(plan, ready)
+        return self.done(plan, ready, work)
 
     def options(self, ready: Ready) -> PlanOptions:
         """A new revision builds its images and asks its pull policies; in between only what is missing is fetched."""
+        if ready.options is not None:
+            return ready.options
         built = any(service.build for service in ready.project.services.values())
         return PlanOptions(build=True if built and self.new else None, pull=None if self.new else "missing")
 
@@ -262,74 +248,3 @@ class Look:
         keys = [key for key, service in work.project.services.items() if service.replicas]
         plan = work.settling(keys, seconds, await work.observe(), "its health decides over the release")
         return await self.apply(work, plan)
-
-    def unsettled(self, left: Plan) -> float:
-        state = self.state
-        state.unsettled += 1
-        if state.unsettled < 2:
-            state.reason = "a plan after its apply was not empty; once more"
-            return AT_ONCE
-        state.waiting, state.reason = Waiting.HANDS, gate.unsettled(left)
-        state.pending, state.sync = plan_document(left), Sync.OUT_OF_SYNC
-        self.desk.tell(state, "unsettled", f"twice the plan after an apply was not empty: {state.reason}")
-        return self.policy.interval_seconds
-
-    def done(self, plan: Plan, ready: Ready) -> float:
-        state, revision = self.state, self.choice.revision
-        if self.new:
-            if state.healthy != revision:
-                state.before = state.healthy
-            state.synced, state.healthy, state.synced_at, state.crashes = revision, revision, self.now, 0
-            text = f"{gate.summary(plan) or 'nothing had to change'}"
-            if self.back:
-                self.desk.tell(state, "rolled-back", f"back on {revision[:12]}: {state.held.get(state.target, '')}")
-            else:
-                self.desk.tell(state, "synced", f"{revision[:12]}: {text}")
-        elif not plan.empty:
-            self.desk.tell(state, "healed", gate.summary(plan))
-        state.owned = addresses_of(ready.project)
-        state.uses = dict(list(state.uses.items())[-KEPT_REVISIONS:])
-        self.desk.store.spend(state.key)
-        return self.rest()
-
-    def rest(self) -> float:
-        """Everything is as it should be."""
-        state = self.state
-        state.failures = state.unsettled = 0
-        state.reason = self.choice.reason
-        state.pending, state.digest = None, ""
-        state.sync = Sync.SYNCED if state.synced == state.target else Sync.OUT_OF_SYNC
-        return self.policy.interval_seconds
-
-    def refuse(self, why: str) -> float:
-        """Hold the revision: it is not tried again by itself. What was whole before comes back at the next look."""
-        state, revision = self.state, self.choice.revision
-        why = self.desk.redacted(state.key, why)
-        state.held[revision] = why
-        state.held = dict(list(state.held.items())[-10:])
-        if state.healthy == revision:
-            state.healthy = state.before
-        if not state.healthy:
-            state.health = Health.DEGRADED if state.owned else state.health
-        self.desk.tell(state, "failed", f"{revision[:12]} is held: {why}")
-        return AT_ONCE
-
-    def fail(self, why: str, *, final: bool) -> float:
-        """A step failed. A new revision has its time for that; what stood already is tried again and again."""
-        state, why = self.state, self.desk.redacted(self.state.key, why)
-        state.health = Health.DEGRADED
-        over = self.desk.clock.now() - state.attempted_at >= self.policy.health_timeout_seconds
-        if self.new and not self.back and (final or over):
-            return self.refuse(why)
-        if not self.new and state.reason != why:
-            self.desk.tell(state, "failed", why)
-        return self.retry(why)
-
-    def retry(self, why: str) -> float:
-        state = self.state
-        state.failures += 1
-        state.waiting, state.reason = Waiting.RETRY, why
-        delays = RETRY.delays()
-        for _ in range(min(state.failures, 12) - 1):
-            next(delays)
-        return next(delays)

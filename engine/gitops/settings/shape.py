@@ -99,6 +99,8 @@ EVENTS = words(
     "source-failed",
     "source-recovered",
     "unsettled",
+    "settings",
+    "settings-failed",
 )
 NOTIFICATION = fields(
     {

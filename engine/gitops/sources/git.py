@@ -34,6 +34,8 @@ LFS = (
 
 
 NONE = Credentials()
+TELLING = ("fatal:", "error:", "ERROR:", "remote:", "ssh:")
+REMOTE_GONE = b"Could not read from remote repository"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,9 @@ def prepare_home(home: Path) -> None:
 def last_words(words: Sequence[str], done: Completed) -> str:
     """`git fetch: could not read from remote repository` and the like: the lines that say why."""
     lines = [line.strip() for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("fatal:", "error:", "ERROR:", "remote:", "ssh:"))] or lines
+    telling = [line for line in lines if line.startswith(TELLING)] or lines
+    if REMOTE_GONE in done.stderr:
+        # why is what ssh said before, in words of its own
+        telling = lines[: next(place for place, line in enumerate(lines) if REMOTE_GONE.decode() in line)] or telling
     text = "; ".join(dict.fromkeys(line.partition(": ")[2] or line for line in telling[-3:]))
     return f"git {words[0]}: {text or f'ended with {done.code}'}"

@@ -39,7 +39,8 @@ class Waiting(StrEnum):
 class ProjectState:
     """`target` is the newest revision that the source has, `synced` the one that stands, `healthy` the last that was
     whole, `before` the one that was so before it. `held` maps revisions that failed to why. `owned` are the services,
-    networks and volumes that this source has put there or taken over, as addresses; `suspend_said`, `host`, `context`
+    networks and volumes that this source has put there or taken over, as addresses; `releases` are the numbers under
+    which the ledger has revisions that stood; `suspend_said`, `host`, `context`
     and `prune` are of the last settings, for when the project has left its source. Times are Unix seconds.
     """
 
@@ -73,6 +74,7 @@ class ProjectState:
     digest: str = ""
     owned: list[str] = field(default_factory=list)
     uses: dict[str, list[str]] = field(default_factory=dict)
+    releases: dict[str, int] = field(default_factory=dict)
     host: str | None = None
     context: str | None = None
     prune: bool = True

@@ -13,7 +13,7 @@ from engine.api.errors import InvalidArgument
 from engine.cli.archives import pack, unpack
 from engine.cli.copying import split_service
 from engine.cli.detachkeys import DetachKeys, parse_keys
-from engine.cli.exec_ import environment
+from engine.cli.execs import environment
 from engine.cli.moments import from_rfc3339, moment_of, to_rfc3339
 from engine.cli.oneoff import OneOff, oneoff_project
 from engine.cli.watchrules import Rule, Work, work_of

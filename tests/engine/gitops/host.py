@@ -15,6 +15,7 @@ from engine.gitops.loop.open import open_agent
 from engine.gitops.settings.read import read_settings
 from engine.gitops.state.project import ProjectState, Sync
 from engine.gitops.state.store import Event
+from engine.kit.clock import Clock
 from tests.engine.gitops.repository import Repository, make_repository
 from tests.engines import RunningEngine
 
@@ -32,7 +33,7 @@ services:
 @dataclass
 class Host:
     """`name` is the project; `policy` is flow YAML of the source's one project, `source` lines of the source.
-    `discovered`: the source names no project.
+    `discovered`: the source names no project. `directory` is followed in the place of the repository.
     """
 
     folder: Path
@@ -42,6 +43,7 @@ class Host:
     policy: str = ""
     source: str = ""
     discovered: bool = False
+    directory: Path | None = None
     events: list[Event] = field(default_factory=list)
 
     def web(self, command: str = "sleep 1000", more: str = "") -> str:
@@ -52,22 +54,28 @@ class Host:
         return self.repository.commit({**given, **{k.replace("__", "/"): v for k, v in files.items()}}, message)
 
     @property
+    def origin(self) -> str:
+        if self.directory is not None:
+            return f"directory: {self.directory}"
+        return f"git: {self.repository.bare}\n    branch: main"
+
+    @property
     def config(self) -> Path:
         path, named = self.folder / "agent.yaml", f", {self.policy}" if self.policy else ""
         path.write_text(
             f"state: {self.folder}/state\n"
             f"engine: {{host: '{self.running.host}'}}\n"
             "defaults: {health_timeout: 15s}\n"
-            f"sources:\n  s:\n    git: {self.repository.bare}\n    branch: main\n    interval: 200ms\n{self.source}"
+            f"sources:\n  s:\n    {self.origin}\n    interval: 200ms\n{self.source}"
             + ("" if self.discovered else f"    projects:\n      {self.name}: {{path: app{named}}}\n")
         )
         return path
 
     @asynccontextmanager
-    async def agent(self) -> AsyncIterator[Agent]:
+    async def agent(self, clock: Clock | None = None) -> AsyncIterator[Agent]:
         """Running until the block ends; then stopped in order."""
         settings, _ = read_settings(self.config)
-        async with open_agent(settings) as agent:
+        async with open_agent(settings, clock=clock) as agent:
             with agent.desk.bus.listening() as events:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self.hear, events)

@@ -19,10 +19,11 @@ import anyio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from engine.gitops.api.routes import ROUTES
+from engine.gitops.api.routes import ROUTES, Route
 from engine.gitops.api.server import open_doors, serve_api
 from engine.gitops.loop.agent import Agent
 from engine.gitops.loop.open import open_agent
+from engine.gitops.settings.models import Role
 from engine.gitops.settings.read import read_settings
 from engine.gitops.sources.source import GitSource
 from engine.gitops.sources.tree import Tree
@@ -207,6 +208,51 @@ async def test_unknown_hooks_and_large_bodies_are_refused(asked: Asked) -> None:
 )
 async def test_a_token_may_do_what_its_role_says(asked: Asked, token: str, method: str, path: str, status: int) -> None:
     assert (await asked.ask(method, path, token=token))[0] == status
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.pattern}")
+async def test_every_route_is_open_to_the_roles_that_cover_its_own_and_to_nobody_else(
+    asked: Asked, route: Route
+) -> None:
+    path = route.pattern.replace("{project}", "p-github") + ("?follow=false" if route.pattern == "/v1/events" else "")
+    roles = {"": None, "guess": None, "r-token": Role.READ, "s-token": Role.SYNC, "a-token": Role.ADMIN}
+    for token, role in roles.items():
+        status, _ = await asked.ask(route.method, path, token=token)
+        if route.role is None:
+            assert status < 400
+        elif role is None:
+            assert status == 401
+        else:
+            assert (status == 403) == (not role.covers(route.role)) and status not in {401, 500}
+    # a scheme of another kind is no token, whatever it holds
+    answer, _ = await asked.ask(route.method, path, headers={"authorization": "Basic a-token"})
+    assert (answer == 401) == (route.role is not None)
+
+
+async def test_a_token_that_is_changed_counts_at_once_and_one_that_cannot_be_read_keeps_nobody_out(
+    asked: Asked, folder: Path
+) -> None:
+    (folder / "read").write_text("another")
+    assert (await asked.ask("GET", "/v1/projects", token="r-token"))[0] == 401
+    assert (await asked.ask("GET", "/v1/projects", token="another"))[0] == 200
+    (folder / "read").unlink()
+    assert (await asked.ask("GET", "/v1/projects", token="another"))[0] == 401
+    assert (await asked.ask("GET", "/v1/projects", token="a-token"))[0] == 200
+    (folder / "admin").write_text("")
+    assert (await asked.ask("GET", "/v1/projects", token=""))[0] == 401
+
+
+async def test_no_secret_of_the_agents_is_in_anything_that_it_says(asked: Asked, folder: Path) -> None:
+    body = b"{}"
+    await asked.ask("POST", "/hooks/github", body=body, headers=signed("github", body))
+    await asked.ask("POST", "/hooks/gitlab", body=body, headers={"x-gitlab-token": "guess"})
+    said = ""
+    for path in ("/v1/projects", "/v1/sources", "/v1/events?follow=false", "/metrics", "/openapi.json", "/readyz"):
+        said += str((await asked.ask("GET", path, token="r-token"))[1])
+    for planted in (SECRET.decode(), "r-token", "s-token"):
+        assert planted not in said
+    kept = [path for path in (folder / "state").rglob("*") if path.is_file() and SECRET in path.read_bytes()]
+    assert kept == []
 
 
 async def test_whoever_can_open_the_agents_own_socket_is_its_administrator(asked: Asked) -> None:

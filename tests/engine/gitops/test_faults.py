@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,6 +16,7 @@ from engine.gitops.loop.look import Look
 from engine.gitops.state.project import Health, Sync, Waiting
 from engine.gitops.state.store import StateFault, Store
 from engine.graph.address import Address, Kind
+from engine.kit.clock import SystemClock
 from engine.plan.observed import Observed
 from engine.plan.options import PlanOptions
 from engine.plan.steps import FieldChange, Plan, StartContainer, Step
@@ -195,6 +196,69 @@ async def test_an_engine_that_goes_and_comes_back(tmp_path: Path) -> None:
             engine = await anyio.to_thread.run_sync(started, folder)
             await host.synced(agent, second)
         await anyio.to_thread.run_sync(engine[0].close)
+
+
+async def test_a_full_disk_under_the_state_is_told_and_got_over(there: tuple[Host, Engine]) -> None:
+    host, client = there
+    first = host.commit(host.web())
+    disk = host.folder / "state"
+    disk.mkdir()
+    await anyio.run_process(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)])
+    try:
+        async with host.agent() as agent:
+            await host.synced(agent, first)
+            filler = disk / "filler"
+            fill(filler)
+            second = host.commit(host.web("sleep 2"), film="x" * (1 << 16))
+            told = (await host.heard("source-failed")).text
+            assert "No space left on device" in told or "disk is full" in told
+            assert (await client.containers.inspect(f"{host.name}-web-1"))["Config"]["Cmd"] == ["sleep", "1000"]
+            filler.unlink()
+            await host.synced(agent, second)
+            await host.heard("source-recovered")
+            assert (await client.containers.inspect(f"{host.name}-web-1"))["Config"]["Cmd"] == ["sleep", "2"]
+    finally:
+        await anyio.run_process(["umount", "--lazy", str(disk)])
+
+
+def fill(file: Path) -> None:
+    """Take all the space that there is."""
+    with suppress(OSError), file.open("wb", buffering=0) as out:
+        for size in (1 << 16, 1 << 12, 1):
+            with suppress(OSError):
+                while out.write(b"x" * size):
+                    pass
+
+
+class Jumping(SystemClock):
+    """The wall clock, set by hand; what is measured goes on as it does."""
+
+    ahead_seconds = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead_seconds
+
+
+@pytest.mark.parametrize("days", [400, -400])
+async def test_a_clock_that_jumps_holds_nothing_up_and_heals_go_on(there: tuple[Host, Engine], days: int) -> None:
+    host, client = there
+    clock = Jumping()
+    first = host.commit(host.web())
+    async with host.agent(clock) as agent:
+        await host.synced(agent, first)
+        for number in range(2):
+            await client.containers.remove(f"{host.name}-web-1", force=True)
+            await host.heard("healed", number + 1)
+        clock.ahead_seconds = days * 86400.0
+        await client.containers.remove(f"{host.name}-web-1", force=True)
+        await host.heard("healed", 3)
+        second = host.commit(host.web("sleep 2"))
+        state = await host.synced(agent, second)
+        assert state.held == {}
+        bad = host.commit(host.web("sh -c 'exit 3'"))
+        clock.ahead_seconds = 0.0
+        state = await host.until(agent, lambda s: bad in s.held and s.health is Health.HEALTHY)
+        assert state.synced == second
 
 
 def started(folder: Path) -> tuple[ExitStack, RunningEngine]:

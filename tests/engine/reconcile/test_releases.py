@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -336,14 +336,14 @@ def test_a_lock_from_another_machine_is_taken_only_when_that_is_asked_for(shop: 
     shop.docker("volume", "rm", f"rorqual-lock-{shop.name}")
 
 
-def begin(shop: Workshop, *words: str) -> subprocess.Popen[bytes]:
+def begin(shop: Workshop, *words: str, out: IO[bytes] | int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "DOCKER_HOST": shop.engine.host, "COMPOSE_PROJECT_NAME": shop.name}
     return subprocess.Popen(
         [RORQUAL, *words],
         cwd=shop.folder,
         env={**environment, **shop.environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=out,
+        stderr=out,
     )
 
 

@@ -1,0 +1,132 @@
+"""One project and the revision that is due for it, and the ways in which a look at it can end: each leaves a state that
+says what is, and returns how long the project may rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from engine.gitops.loop import gate
+from engine.gitops.loop.choice import Choice
+from engine.gitops.loop.desk import Desk, Ready
+from engine.gitops.loop.roster import Target
+from engine.gitops.settings.models import Policy
+from engine.gitops.state.project import Health, ProjectState, Sync, Waiting
+from engine.kit.backoff import Backoff
+from engine.plan.render.document import plan_document
+from engine.plan.steps import Plan
+from engine.plan.upkeep import addresses_of
+from engine.reconcile.convergence import Convergence
+
+RETRY = Backoff(first=1.0, factor=2.0, longest=120.0)
+AT_ONCE = 0.0
+KEPT_REVISIONS = 3
+
+
+@dataclass
+class Case:
+    desk: Desk
+    target: Target
+    state: ProjectState
+    choice: Choice
+
+    @property
+    def policy(self) -> Policy:
+        return self.target.settings.policy
+
+    @cached_property
+    def new(self) -> bool:
+        """Whether the revision is to be brought out: another one stands, or was begun with."""
+        revision, state = self.choice.revision, self.state
+        return revision != state.synced or state.attempted not in {"", revision}
+
+    @property
+    def back(self) -> bool:
+        """Whether it is an earlier revision that is due, since the newest one failed."""
+        return self.choice.waiting is Waiting.NEWER
+
+    @cached_property
+    def now(self) -> float:
+        return self.desk.clock.now()
+
+    def unsettled(self, left: Plan) -> float:
+        state = self.state
+        state.unsettled += 1
+        if state.unsettled < 2:
+            state.reason = "a plan after its apply was not empty; once more"
+            return AT_ONCE
+        state.waiting, state.reason = Waiting.HANDS, gate.unsettled(left)
+        state.pending, state.sync = plan_document(left), Sync.OUT_OF_SYNC
+        self.desk.tell(state, "unsettled", f"twice the plan after an apply was not empty: {state.reason}")
+        return self.policy.interval_seconds
+
+    def done(self, plan: Plan, ready: Ready, work: Convergence) -> float:
+        state, revision = self.state, self.choice.revision
+        if self.new:
+            if state.healthy != revision:
+                state.before = state.healthy
+            state.synced, state.healthy, state.synced_at, state.crashes = revision, revision, self.now, 0
+            text = f"{gate.summary(plan) or 'nothing had to change'}"
+            if self.back:
+                self.desk.tell(state, "rolled-back", f"back on {revision[:12]}: {state.held.get(state.target, '')}")
+            else:
+                self.desk.tell(state, "synced", f"{revision[:12]}: {text}")
+        elif not plan.empty:
+            self.desk.tell(state, "healed", gate.summary(plan))
+        self.note_release(work)
+        state.owned = addresses_of(ready.project)
+        state.uses = dict(list(state.uses.items())[-KEPT_REVISIONS:])
+        self.desk.store.spend(state.key)
+        return self.rest()
+
+    def note_release(self, work: Convergence) -> None:
+        """Under which number the ledger has what stands now: a folder can go back to nothing else."""
+        state, recorder = self.state, work.turn.recorder if work.turn is not None else None
+        if recorder is not None and recorder.number is not None:
+            state.releases.pop(self.choice.revision, None)
+            state.releases[self.choice.revision] = recorder.number
+        kept = {state.synced, state.healthy, state.before}
+        state.releases = {revision: number for revision, number in state.releases.items() if revision in kept}
+
+    def rest(self) -> float:
+        """Everything is as it should be."""
+        state = self.state
+        state.failures = state.unsettled = 0
+        state.reason = self.choice.reason
+        state.pending, state.digest = None, ""
+        state.sync = Sync.SYNCED if state.synced == state.target else Sync.OUT_OF_SYNC
+        return self.policy.interval_seconds
+
+    def refuse(self, why: str) -> float:
+        """Hold the revision: it is not tried again by itself. What was whole before comes back at the next look."""
+        state, revision = self.state, self.choice.revision
+        why = self.desk.redacted(state.key, why)
+        state.held[revision] = why
+        state.held = dict(list(state.held.items())[-10:])
+        if state.healthy == revision:
+            state.healthy = state.before
+        if not state.healthy:
+            state.health = Health.DEGRADED if state.owned else state.health
+        self.desk.tell(state, "failed", f"{revision[:12]} is held: {why}")
+        return AT_ONCE
+
+    def fail(self, why: str, *, final: bool) -> float:
+        """A step failed. A new revision has its time for that; what stood already is tried again and again."""
+        state, why = self.state, self.desk.redacted(self.state.key, why)
+        state.health = Health.DEGRADED
+        over = self.desk.clock.now() - state.attempted_at >= self.policy.health_timeout_seconds
+        if self.new and not self.back and (final or over):
+            return self.refuse(why)
+        if not self.new and state.reason != why:
+            self.desk.tell(state, "failed", why)
+        return self.retry(why)
+
+    def retry(self, why: str) -> float:
+        state = self.state
+        state.failures += 1
+        state.waiting, state.reason = Waiting.RETRY, why
+        delays = RETRY.delays()
+        for _ in range(min(state.failures, 12) - 1):
+            next(delays)
+        return next(delays)

@@ -1,0 +1,32 @@
+"""An earlier state of a folder, out of the ledger: the folder itself has its newest one only."""
+
+from __future__ import annotations
+
+from engine.gitops.loop.desk import Desk, Ready
+from engine.gitops.loop.roster import Target
+from engine.gitops.sources.faults import SourceFault
+from engine.gitops.state.project import ProjectState
+from engine.gitops.tell.redaction import secret_values
+from engine.ledger.release import FOLDER, Key
+from engine.ledger.store import opened
+from engine.reconcile.contents import read_sealer, state_directory
+from engine.reconcile.restore import restore
+
+
+async def kept_release(desk: Desk, target: Target, state: ProjectState, revision: str) -> Ready:
+    """Raises SourceFault where no release is known for the revision, EngineError where it can't be had any more."""
+    number, known = state.releases.get(revision), desk.loaded.get(target.key)
+    if number is None:
+        raise SourceFault(f"no release of {revision[:12]} is recorded, and a folder keeps no older state")
+    name = f"release {number}"
+    if known is not None and known[:2] == (name, target.settings):
+        return known[2]
+    engine = await desk.engines.get(target.settings.policy.engine)
+    with opened(desk.folder / FOLDER) as ledger:
+        release = ledger.release(Key(state.engine_id, state.name), number)
+        sealer = read_sealer(state_directory(desk.environment))
+        restored = await restore(engine.reader, ledger, release, sealer, dict)
+    secrets = frozenset(secret_values(restored.project))
+    ready = Ready(restored.project, secrets=secrets, release=release, options=restored.options)
+    desk.loaded[target.key] = (name, target.settings, ready)
+    return ready

@@ -1,0 +1,56 @@
+"""The loop on Docker and on Podman, as on the embedded engine elsewhere: commit, bad commit, drift, prune."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from engine.client.session import Engine
+from engine.gitops.state.project import Health, Sync
+from tests.engine.gitops.host import Host, hosting
+
+pytestmark = [pytest.mark.anyio, pytest.mark.root]
+
+
+@pytest.fixture(params=["docker_engine", "podman_engine"])
+async def there(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Host, Engine]]:
+    engine = request.getfixturevalue(request.param)
+    async with hosting(tmp_path, engine, f"on-{uuid4().hex[:8]}") as found:
+        yield found
+
+
+async def test_a_commit_is_brought_out_a_bad_one_goes_back_drift_is_mended_and_what_left_goes(
+    there: tuple[Host, Engine],
+) -> None:
+    host, client = there
+    db = f"  db:\n    image: {host.running.image}\n    command: sleep 1000\n    init: true\n    stop_grace_period: 1s\n"
+    more = '    volumes: ["./site:/site:ro", "./data:/data"]\n    mem_limit: 64m\n'
+    web, first_db = f"{host.name}-web-1", f"{host.name}-db-1"
+    first = host.commit(host.web(more=more + db), app__site__index="one")
+    async with host.agent() as agent:
+        state = await host.synced(agent, first)
+        assert state.health is Health.HEALTHY
+        before = await host.containers(client)
+        assert set(before) == {web, first_db}
+
+        second = host.commit(app__site__index="two")
+        await host.synced(agent, second)
+        after = await host.containers(client)
+        assert after[web] != before[web] and after[first_db] == before[first_db]
+
+        bad = host.commit(host.web("sh -c 'exit 3'", more=more + db))
+        state = await host.until(agent, lambda s: bad in s.held and s.health is Health.HEALTHY)
+        assert (state.synced, state.sync) == (second, Sync.OUT_OF_SYNC)
+        assert (await client.containers.inspect(web))["Config"]["Cmd"] == ["sleep", "1000"]
+
+        heals = len(host.kinds("healed"))
+        await client.containers.remove(first_db, force=True)
+        await host.heard("healed", heals + 1)
+        assert set(await host.containers(client)) == {web, first_db}
+
+        last = host.commit(host.web(more=more))
+        await host.synced(agent, last)
+        assert set(await host.containers(client)) == {web}

@@ -1,0 +1,160 @@
+"""Sources behind https with a password and behind ssh with a key, from files; and what is told where they don't fit."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+
+from engine.gitops.places import Places
+from engine.gitops.settings.models import Credentials
+from engine.gitops.sources.faults import SourceFault
+from tests.engine.gitops.githosts import PASSWORD, USER, run, ssh_host, tls_host
+from tests.engine.gitops.repository import Repository, make_repository
+from tests.engine.gitops.test_git import opened
+
+pytestmark = pytest.mark.anyio
+# A large file of many; `make chaos` takes a gigabyte.
+PIECES = 256 if os.environ.get("RORQUAL_CHAOS") else 12
+PIECE_BYTES = (4 if os.environ.get("RORQUAL_CHAOS") else 2) << 20
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return make_repository(tmp_path / "r")
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    found = Places(tmp_path / "state")
+    found.prepare()
+    return found
+
+
+def secret(file: Path, text: str) -> Path:
+    file.write_text(text)
+    file.chmod(0o600)
+    return file
+
+
+async def test_https_with_a_password_from_a_file(repository: Repository, places: Places, tmp_path: Path) -> None:
+    first = repository.commit({"a": "1"})
+    password = secret(tmp_path / "password", f"{PASSWORD}\n")
+    with tls_host(tmp_path, repository.bare.parent) as host:
+        url = f"{host.url}/{repository.bare.name}"
+        good = Credentials(USER, password, ca_file=host.ca)
+        source = await opened(places, url, credentials=good)
+        assert (await source.look()).revision == first
+        second = repository.commit({"a": "2"})
+        assert (await source.look()).revision == second
+        # the very next look has the new one, without a restart
+        secret(password, "another")
+        with pytest.raises(SourceFault, match="Authentication failed") as wrong:
+            await source.look()
+        assert PASSWORD not in wrong.value.message and "another" not in wrong.value.message
+        secret(password, PASSWORD)
+        third = repository.commit({"a": "3"})
+        assert (await source.look()).revision == third
+        assert host.asked[True] >= 3
+        for credentials, told in (
+            (replace(good, ca_file=None), "certificate"),
+            (Credentials(ca_file=host.ca), "could not read Username|terminal prompts disabled"),
+            (replace(good, password_file=tmp_path / "nowhere"), "Authentication failed|could not read Password"),
+        ):
+            other = Places(tmp_path / f"state-{told[:5]}")
+            other.prepare()
+            with pytest.raises(SourceFault, match=told):
+                await (await opened(other, url, credentials=credentials)).look()
+    assert holding(tmp_path, PASSWORD) == [], "no password in any file of the agent's"
+
+
+def holding(folder: Path, text: str) -> list[Path]:
+    return [path for path in folder.glob("state*/**/*") if path.is_file() and text.encode() in path.read_bytes()]
+
+
+def commands() -> list[bytes]:
+    """Command line and environment of every process of git that there is just now."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = file.read_bytes()
+            if b"git" in words:
+                found.append(words + file.with_name("environ").read_bytes())
+    return found
+
+
+async def test_no_password_is_in_any_command_line(repository: Repository, places: Places, tmp_path: Path) -> None:
+    repository.commit({"a": "1"})
+    with tls_host(tmp_path, repository.bare.parent) as host:
+        credentials = Credentials(USER, secret(tmp_path / "password", PASSWORD), ca_file=host.ca)
+        source = await opened(places, f"{host.url}/{repository.bare.name}", credentials=credentials)
+        seen: list[bytes] = []
+
+        async def spy() -> None:
+            while True:
+                seen.extend(commands())
+                await anyio.sleep(0.001)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(spy)
+            await source.look()
+            tasks.cancel_scope.cancel()
+    assert any(b"ls-remote" in each or b"fetch" in each for each in seen)
+    assert not [each for each in seen if PASSWORD.encode() in each]
+
+
+@pytest.mark.root
+async def test_ssh_with_a_key_and_the_hosts_own_from_files(
+    repository: Repository, places: Places, tmp_path: Path
+) -> None:
+    first = repository.commit({"a": "1"})
+    with ssh_host(tmp_path) as host:
+        url = f"ssh://root@127.0.0.1:{host.port}{repository.bare}"
+        good = Credentials(ssh_key_file=host.key, known_hosts_file=host.known)
+        source = await opened(places, url, credentials=good)
+        assert (await source.look()).revision == first
+        stranger = tmp_path / "stranger"
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(stranger))
+        nobody = secret(tmp_path / "nobody", "")
+        for credentials, told in (
+            (replace(good, ssh_key_file=stranger), "Permission denied"),
+            (replace(good, known_hosts_file=nobody), "Host key verification failed"),
+        ):
+            other = Places(tmp_path / f"state-{told[:4]}")
+            other.prepare()
+            with pytest.raises(SourceFault, match=told):
+                await (await opened(other, url, credentials=credentials)).look()
+
+
+async def test_of_a_large_repository_only_what_is_needed_comes(repository: Repository, places: Places) -> None:
+    """Each commit has another large file in the place of the last: a whole clone would have them all."""
+    repository.git("config", "core.compression", "0")
+    repository.git("config", "uploadpack.allowFilter", "true", folder=repository.bare)
+    for number in range(PIECES):
+        (repository.work / "media").mkdir(exist_ok=True)
+        (repository.work / "media" / "film").write_bytes(os.urandom(PIECE_BYTES))
+        head = repository.commit({"web/compose.yaml": "services: {}\n", "n": str(number)})
+    whole = size(repository.bare)
+    assert whole > PIECES * PIECE_BYTES
+    source = await opened(places, repository.bare)
+    tree = await source.look()
+    assert tree.revision == head and (tree.folder / "media/film").stat().st_size == PIECE_BYTES
+    assert size(source.mirror.place) < 2 * PIECE_BYTES, "shallow: the newest film, and no other"
+    for _ in range(2):
+        (repository.work / "media" / "film").write_bytes(os.urandom(PIECE_BYTES))
+        repository.commit({})
+        await source.look()
+    assert size(source.mirror.place) < 4 * PIECE_BYTES
+    other = Places(places.root.with_name("partial"))
+    other.prepare()
+    partial = await opened(other, repository.bare, only=("web",))
+    assert [path.name for path in (await partial.look()).folder.iterdir()] == ["web"]
+    assert size(partial.mirror.place) < 1 << 20, "partial: no film at all"
+
+
+def size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
