@@ -200,7 +200,8 @@ def test_without_a_ledger_what_was_last_applied_in_place_is_unknown(shop: Worksh
     assert "mem_limit: (unknown) → 96 MiB → 64 MiB" in told
 
 
-def test_a_tag_that_moved_at_its_registry_is_drift_until_it_is_pulled(shop: Workshop) -> None:
+def test_a_tag_that_moved_at_its_registry_is_drift_until_it_is_pulled(anywhere: Workshop) -> None:
+    shop = anywhere
     reference = f"{TEST_REGISTRY}/{shop.name}:1"
     serve = [RORQUAL, "registry", "serve", f"--listen={TEST_REGISTRY.replace('localhost', '127.0.0.1')}"]
     command = ["nsenter", f"--net=/proc/{shop.engine.pid}/ns/net", *serve, f"--root={shop.folder}/registry"]
