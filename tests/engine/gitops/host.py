@@ -47,7 +47,9 @@ class Host:
     events: list[Event] = field(default_factory=list)
 
     def web(self, command: str = "sleep 1000", more: str = "") -> str:
-        return WEB.format(image=self.running.image, command=command, more=more)
+        text = WEB.format(image=self.running.image, command=command, more=more)
+        # Podman's own init is not packaged here
+        return text.replace("    init: true\n", "") if self.running.kind == "podman" else text
 
     def commit(self, text: str | None = None, message: str = "a change", **files: str | None) -> str:
         given = {} if text is None else {"app/compose.yaml": text}

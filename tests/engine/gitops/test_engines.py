@@ -11,14 +11,20 @@ import pytest
 from engine.client.session import Engine
 from engine.gitops.state.project import Health, Sync
 from tests.engine.gitops.host import Host, hosting
+from tests.engines import RunningEngine
 
 pytestmark = [pytest.mark.anyio, pytest.mark.root]
 
 
 @pytest.fixture(params=["docker_engine", "podman_engine"])
-async def there(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Host, Engine]]:
-    engine = request.getfixturevalue(request.param)
-    async with hosting(tmp_path, engine, f"on-{uuid4().hex[:8]}") as found:
+def running(request: pytest.FixtureRequest) -> RunningEngine:
+    engine: RunningEngine = request.getfixturevalue(request.param)
+    return engine
+
+
+@pytest.fixture
+async def there(running: RunningEngine, tmp_path: Path) -> AsyncIterator[tuple[Host, Engine]]:
+    async with hosting(tmp_path, running, f"on-{uuid4().hex[:8]}") as found:
         yield found
 
 
