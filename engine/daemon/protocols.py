@@ -115,10 +115,11 @@ class Images(Protocol):
         author: str = "",
         created_by: str = "",
         container: str = "",
+        made_in: ContainerConfig | None = None,
     ) -> str:
         """An image of the parent's layers and what the snapshot `snapshot` (a container's key) changed → its id.
 
-        `config` is the whole new config, with `changes` applied by the caller.
+        `config` is the whole new config, with `changes` applied by the caller; `made_in` is the container's own.
         """
 
 
@@ -250,7 +251,10 @@ class Networks(Protocol):
     async def connect(self, network: str, attachment: Attachment, netns: Path | None) -> EndpointSettings:
         """`docker network connect`; netns None: it doesn't run, and the endpoint is its owner's to keep."""
 
-    async def disconnect(self, network: str, container: str, *, force: bool = False) -> None: ...
+    async def disconnect(self, network: str, container: str) -> None: ...
+
+    async def relink(self, container: str, links: Sequence[str]) -> None:
+        """The container's links are these now; its hosts file follows while it runs."""
 
     def attached(self, container: str) -> Attached | None:
         """What a running container has now."""
@@ -292,7 +296,7 @@ class Containers(Protocol):
     async def connect_network(self, network: str, container: str, endpoint: EndpointSettings) -> None:
         """POST /networks/{id}/connect: the container's room holds the endpoint, networks carries it out."""
 
-    async def disconnect_network(self, network: str, container: str, *, force: bool) -> None: ...
+    async def disconnect_network(self, network: str, container: str) -> None: ...
 
 
 # What a step writes, as it comes: (True for standard error, bytes).

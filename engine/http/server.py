@@ -7,7 +7,10 @@ framed here, because a 200 that becomes a raw stream is no HTTP that h11 would w
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import struct
+import termios
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -16,7 +19,7 @@ from http import HTTPStatus
 import anyio
 import h11
 from anyio import to_thread
-from anyio.abc import ByteStream
+from anyio.abc import ByteStream, SocketAttribute
 
 from engine.http.body import Body, Chunked, Sized
 from engine.http.connection import LARGEST_HEAD, LOST, PIECE
@@ -28,6 +31,8 @@ from engine.http.upgraded import Upgraded
 HEAD_SECONDS, REST_SECONDS = 30.0, 900.0
 # What a client may still send after an answer that didn't want it, so that it can read the answer at all.
 DRAIN_BYTES, DRAIN_SECONDS = 1 << 20, 2.0
+# How long a client may take to read the head that hands the stream over, and how often it is looked for.
+TAKEN_SECONDS, TAKEN_LOOK_SECONDS = 0.1, 0.0005
 # A piece of a file on its way through TLS.
 FILE_PIECE = 1 << 18
 REASONS = {status.value: status.phrase for status in HTTPStatus} | {101: "UPGRADED"}
@@ -211,6 +216,7 @@ class Exchange:
             await self._send(self._head(101, both))
         else:
             await self._send(self._head(200, headers))
+        await taken(self._incoming.transport)
         leading = bytes(self._incoming.ready)
         self._incoming.ready.clear()
         yield Upgraded(self._incoming.transport, leading, headers=self.headers)
@@ -236,6 +242,26 @@ class Exchange:
             while not self._body.done and skipped < DRAIN_BYTES:
                 skipped += len(await self.receive())
         return self.stays and self._body.done
+
+
+async def taken(transport: ByteStream) -> None:
+    """Return when the other side has read all that was sent, or after a moment.
+
+    Clients that read the head through a buffer and the stream from the socket (the Python SDK's way) lose what comes
+    along with the head.
+    """
+    raw = transport.extra(SocketAttribute.raw_socket, None)
+    if raw is None:
+        return
+    with anyio.move_on_after(TAKEN_SECONDS), contextlib.suppress(OSError):
+        while unread(raw.fileno()):  # noqa: ASYNC110 - the kernel tells nobody
+            await anyio.sleep(TAKEN_LOOK_SECONDS)
+
+
+def unread(handle: int) -> int:
+    """Bytes that a socket sent and its other side has not taken yet (SIOCOUTQ, which is TIOCOUTQ's number)."""
+    answer = fcntl.ioctl(handle, termios.TIOCOUTQ, struct.pack("i", 0))
+    return int(struct.unpack("i", answer)[0])
 
 
 async def send_file(transport: ByteStream, handle: int, offset: int, length: int) -> None:

@@ -124,7 +124,7 @@ class BuildRoom:
         if options.labels:
             labels = {**(state.config.get("Labels") or {}), **options.labels}
             state = replace(state, config={**state.config, "Labels": labels})
-        if not state.diff_ids and not state.history:
+        elif not state.diff_ids and not state.history:
             raise InvalidArgument("No image was generated. Is your Dockerfile empty?")
         image = await self.rooms.images.add_built(state.document, options.names, parent=state.parent)
         await transcript.tell({"aux": {"ID": image.id}})

@@ -107,7 +107,7 @@ class Attaching:
     async def _stream(self, entry: Entry, client: Upgraded, options: AttachOptions, attachment: Attachment) -> None:
         config = entry.container.config
         how = Joining(
-            tty=entry.container.tty or options.raw,
+            raw=entry.container.tty or options.raw,
             stdin=options.stdin and bool(config.get("OpenStdin")),
             stdout=options.stdout,
             stderr=options.stderr,

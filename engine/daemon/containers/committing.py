@@ -55,6 +55,7 @@ class Committing:
                     author=author,
                     created_by=" ".join(container.command),
                     container=container.id,
+                    made_in=container.config,
                 )
             finally:
                 if frozen:

@@ -194,8 +194,11 @@ class Execs:
         self._tasks.start_soon(self._follow, found, execution)
         return execution
 
-    async def run(self, found: Exec, take_over: TakeOver, size: tuple[int, int] | None) -> None:
-        """Joined to a client until its end, or until the client leaves: then it runs on by itself."""
+    async def run(self, found: Exec, take_over: TakeOver, size: tuple[int, int] | None, *, raw: bool) -> None:
+        """Joined to a client until its end, or until the client leaves: then it runs on by itself.
+
+        `raw`: the stream has no frames, which the start says, whatever the exec has for a terminal.
+        """
         self.claim(found)
         async with take_over() as client:
             try:
@@ -203,14 +206,14 @@ class Execs:
             except EngineError as error:
                 # The stream is the client's already: it reads the words there, and the code in an inspect.
                 frame = Frame(Stream.STDOUT, f"{error.message}\r\n".encode())
-                await client.send(frame.data if found.tty else encode(frame))
+                await client.send(frame.data if raw else encode(frame))
                 return
-            await self._join(found, execution, client)
+            await self._join(found, execution, client, raw=raw)
 
-    async def _join(self, found: Exec, execution: Execution, client: Upgraded) -> None:
+    async def _join(self, found: Exec, execution: Execution, client: Upgraded, *, raw: bool) -> None:
         body = found.body
         how = Joining(
-            tty=found.tty,
+            raw=raw,
             stdin=bool(body.get("AttachStdin")),
             stdout=bool(body.get("AttachStdout")),
             stderr=bool(body.get("AttachStderr")),

@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 
-from engine.api.errors import Conflict, EngineError, InvalidArgument, SystemFailure
+from engine.api.errors import Conflict, EngineError, InvalidArgument, NotFound, SystemFailure
 from engine.daemon.containers.launching import Launching
 from engine.daemon.containers.limits import resources_of
 from engine.daemon.containers.names import check_name
@@ -20,6 +20,7 @@ from engine.daemon.containers.refusals import check_resources, check_restart
 from engine.daemon.containers.rooms import Rooms
 from engine.daemon.containers.shelf import Entry
 from engine.daemon.containers.signals import signal_number
+from engine.daemon.containers.sources import write_files
 from engine.daemon.containers.supervision import Supervision
 
 GRACE_SECONDS = 10
@@ -206,10 +207,30 @@ class Lifecycle:
             return entry.container.exit_code
         return await entry.stopped.wait()
 
-    async def remove(self, entry: Entry, *, force: bool, volumes: bool, link: bool = False) -> None:
+    async def unlink(self, path: str) -> None:
+        """Take away one link, `container/alias`. Raises NotFound, Conflict for a container's own name."""
+        name, _, alias = path.strip("/").rpartition("/")
+        if not name:
+            raise Conflict("Conflict, cannot remove the default link name of the container")
+        entry = self._rooms.shelf.get(name)
+        async with entry.lock:
+            links = entry.container.host.get("Links") or []
+            kept = [link for link in links if alias not in (link.rpartition(":")[2], link)]
+            if len(kept) == len(links):
+                raise NotFound(f"Container {name} has no link {alias}")
+            await self._rooms.networks.relink(entry.id, kept)
+            entry.container.host["Links"] = kept or None
+            self._rooms.shelf.save(entry)
+            await self.renew_files(entry)
+
+    async def renew_files(self, entry: Entry) -> None:
+        """resolv.conf and hosts of a running container follow its networks."""
+        attached = self._rooms.networks.attached(entry.id)
+        if attached is not None:
+            await anyio.to_thread.run_sync(write_files, self._rooms.files_of(entry.id), dict(attached.files))
+
+    async def remove(self, entry: Entry, *, force: bool, volumes: bool) -> None:
         """Raises Conflict for a running one without force."""
-        if link:
-            raise InvalidArgument("links can't be removed on their own in this engine")
         verb = Verb.FORCE_REMOVE if force else Verb.REMOVE
         transition(entry.phase, verb, entry.id)
         if force and (entry.phase.alive or entry.phase is Phase.RESTARTING):

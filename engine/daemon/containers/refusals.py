@@ -223,25 +223,12 @@ def check_modes(host: Mapping[str, Any]) -> None:
 
 def check_log_options(options: Mapping[str, Any]) -> None:
     for key, value in options.items():
-        if key not in (
-            "max-size",
-            "max-file",
-            "compress",
-            "labels",
-            "labels-regex",
-            "env",
-            "env-regex",
-            "tag",
-            "mode",
-            "max-buffer-size",
-        ):
+        if key not in LOG_OPTIONS:
             raise InvalidArgument(f"unknown log opt '{key}' for json-file log driver")
         if key == "max-size":
             size_of(str(value))
         if key == "max-file" and (not str(value).isdecimal() or int(value) < 1):
             raise InvalidArgument("max-file cannot be less than 1")
-    if int(options.get("max-file", 1)) > 1 and "max-size" not in options:
-        raise InvalidArgument("max-file cannot be larger than 1 without a max-size")
 
 
 def size_of(text: str) -> int:

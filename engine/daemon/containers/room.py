@@ -31,7 +31,6 @@ from engine.daemon.containers.record import Container
 from engine.daemon.containers.recovery import Recovery
 from engine.daemon.containers.rooms import Rooms
 from engine.daemon.containers.shelf import Entry, Shelf
-from engine.daemon.containers.sources import write_files
 from engine.daemon.containers.stats import Stats
 from engine.daemon.containers.steps import Steps
 from engine.daemon.containers.supervision import Supervision
@@ -238,23 +237,17 @@ class ContainerRoom:
                 found.endpoints = before
                 raise
             self.shelf.save(entry)
-            await self._renew_files(entry)
+            await self.lifecycle.renew_files(entry)
 
-    async def disconnect_network(self, network: str, container: str, *, force: bool) -> None:
+    async def disconnect_network(self, network: str, container: str) -> None:
         rooms = self.rooms
         entry = self.shelf.get(container)
         name = rooms.networks.name_of(network)
         async with entry.lock:
-            await rooms.networks.disconnect(network, entry.id, force=force)
+            await rooms.networks.disconnect(network, entry.id)
             entry.container.endpoints.pop(name or network, None)
             self.shelf.save(entry)
-            await self._renew_files(entry)
-
-    async def _renew_files(self, entry: Entry) -> None:
-        """resolv.conf and hosts of a running container follow its networks."""
-        attached = self.rooms.networks.attached(entry.id)
-        if attached is not None:
-            await anyio.to_thread.run_sync(write_files, self.rooms.files_of(entry.id), dict(attached.files))
+            await self.lifecycle.renew_files(entry)
 
 
 @asynccontextmanager

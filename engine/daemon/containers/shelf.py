@@ -49,7 +49,7 @@ class Entry:
     lock: anyio.Lock = field(default_factory=anyio.Lock)
     # The next end of the process.
     exited: Signal = field(default_factory=Signal)
-    # Its end for good: no restart is to come.
+    # The next time that it is not running: the end of the process, or of the wait for its restart.
     stopped: Signal = field(default_factory=Signal)
     # The end of everything about the process: its addresses, cgroups and bundle are gone.
     cleaned: Signal = field(default_factory=Signal)

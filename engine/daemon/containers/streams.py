@@ -32,9 +32,12 @@ class Ends(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Joining:
-    """`keys` None: nothing typed detaches. `input_ends`: the client's end of input is passed on; else it detaches."""
+    """`raw`: without frames. `keys` None: nothing typed detaches.
 
-    tty: bool
+    `input_ends`: the client's end of input is passed on; else it detaches.
+    """
+
+    raw: bool
     stdin: bool
     stdout: bool
     stderr: bool
@@ -47,7 +50,7 @@ async def join(client: Upgraded, ends: Ends, how: Joining) -> bool:
     detached = False
 
     async def emit(frame: Frame) -> None:
-        if how.tty:
+        if how.raw:
             await client.send(frame.data)
         elif how.stdout if frame.stream is Stream.STDOUT else how.stderr:
             await client.send(encode(frame))

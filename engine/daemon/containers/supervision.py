@@ -76,8 +76,7 @@ class Supervision:
         await self._quietly(rooms.networks.detach(entry.id))
         rooms.tell(entry, "die", {"exitCode": str(status.code), "execDuration": str(int(ran))})
         entry.tell_exited(status.code)
-        if not again:
-            entry.tell_stopped(status.code)
+        entry.tell_stopped(status.code)
         await self._quietly(rooms.runtime.delete(entry.id))
         entry.tell_cleaned()
         if not again and container.host.get("AutoRemove") and self.remove is not None:
@@ -110,8 +109,7 @@ class Supervision:
                     return
                 if await self._start_again(entry):
                     return
-                if not waits(entry):
-                    entry.tell_stopped(entry.container.exit_code)
+                entry.tell_stopped(entry.container.exit_code)
 
     async def _start_again(self, entry: Entry) -> bool:
         """True when it runs. A start that fails is tried again for `always`, as if it had run and failed."""

@@ -131,7 +131,7 @@ def endpoints_view(container: Container, attached: Attached | None) -> dict[str,
         return dict(attached.endpoints)
     made = {}
     for name, asked in container.endpoints.items():
-        known = {key: value for key, value in asked.items() if value is not None and key != "MacAddress"}
+        known = {key: value for key, value in asked.items() if value is not None}
         made[name] = cast(EndpointSettings, {**EMPTY_ENDPOINT, **known})
     return made
 

@@ -149,6 +149,7 @@ class LocalImages:
         author: str = "",
         created_by: str = "",
         container: str = "",
+        made_in: ContainerConfig | None = None,
     ) -> str:
         name = familiar_name(repository, tag) if repository else ""
 
@@ -168,6 +169,7 @@ class LocalImages:
                     author=author,
                     created_by=created_by,
                     container=container,
+                    made_in=made_in,
                 )
                 self._chain([*below, *added], {fresh.diff_id: fresh})
                 self.blobs.put(content)
@@ -202,6 +204,7 @@ class LocalImages:
         author: str = "",
         created_by: str = "",
         container: str = "",
+        made_in: ContainerConfig | None = None,
     ) -> bytes:
         created = rfc3339(self._clock.now())
         line: dict[str, Any] = {"created": created, "created_by": created_by, "author": author, "comment": comment}
@@ -213,6 +216,7 @@ class LocalImages:
             "comment": comment,
             "config": config,
             "container": container,
+            "container_config": made_in,
             "created": created,
             "history": [*history, {key: value for key, value in line.items() if value}],
             "os": platform.os,

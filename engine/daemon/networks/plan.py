@@ -5,7 +5,7 @@ Addresses are claimed from the catalog's pools here; whoever plans gives them ba
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from engine.api.errors import Forbidden, InvalidArgument
@@ -161,6 +161,11 @@ def renamed(catalog: Catalog, placement: Placement, name: str) -> Placement:
         names = names_in(network, attachment, endpoint.asked) if network is not None else ()
         endpoints.append(replace(endpoint, names=names))
     return replace(placement, attachment=attachment, endpoints=tuple(endpoints))
+
+
+def linked(placement: Placement, links: Sequence[str]) -> Placement:
+    """The same places with these links of the default bridge's."""
+    return replace(placement, attachment=replace(placement.attachment, links=tuple(links)))
 
 
 def steward_record(catalog: Catalog, placement: Placement) -> dict[str, object]:

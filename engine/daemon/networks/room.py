@@ -188,14 +188,14 @@ class NetworkRoom:
         else:
             await self.stewardship.change(after)
 
-    async def disconnect(self, network: str, container: str, *, force: bool = False) -> None:
+    async def disconnect(self, network: str, container: str) -> None:
         found = self.catalog.get(network)
         if found.driver == "host":
             raise InvalidArgument(plan.HOST_STAYS)
         before = self.placements.get(container)
         endpoint = before.in_network(found.id) if before is not None else None
         if before is None or endpoint is None:
-            if before is not None and not force:
+            if before is not None:
                 raise SystemFailure(f"container {container} is not connected to the network {found.name}")
             return
         with anyio.CancelScope(shield=True):
@@ -214,6 +214,11 @@ class NetworkRoom:
             return
         self.placements.keep(plan.renamed(self.catalog, before, name))
         await self.stewardship.change(self.placements[container])
+
+    async def relink(self, container: str, links: Sequence[str]) -> None:
+        before = self.placements.get(container)
+        if before is not None:
+            self.placements.keep(self._surroundings.with_files(plan.linked(before, links)))
 
     # --- after a daemon's start, and while it runs
     async def recover(self, alive: Mapping[str, Path]) -> None:

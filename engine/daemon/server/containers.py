@@ -91,9 +91,11 @@ def routes(room: ContainerRoom) -> list[Route]:
         await request.answer_json({"Warnings": warnings or None})
 
     async def remove(request: Request) -> None:
-        entry = entry_of(request)
-        link = request.flag("link")
-        await lifecycle.remove(entry, force=request.flag("force"), volumes=request.flag("v"), link=link)
+        if request.flag("link"):
+            await lifecycle.unlink(request.parameters["id"])
+        else:
+            entry = entry_of(request)
+            await lifecycle.remove(entry, force=request.flag("force"), volumes=request.flag("v"))
         await request.answer_empty(204)
 
     async def prune(request: Request) -> None:
@@ -163,7 +165,8 @@ def routes(room: ContainerRoom) -> list[Route]:
         Route("POST", "/containers/{id}/resize", resize),
         Route("GET", "/containers/{id}/top", top),
         Route("GET", "/containers/{id}/changes", changes),
-        Route("DELETE", "/containers/{id}", remove),
+        # with `link`, the id is container/alias
+        Route("DELETE", "/containers/{id:path}", remove),
         Route("POST", "/commit", commit),
     ]
 

@@ -30,8 +30,8 @@ def routes(room: ContainerRoom) -> list[Route]:
             await room.execs.run_alone(found)
             await request.answer_empty(200)
             return
-        size = console_size(body)
-        await room.execs.run(found, lambda: request.take_over(tty=found.tty), size)
+        raw = bool(body.get("Tty"))
+        await room.execs.run(found, lambda: request.take_over(tty=raw), console_size(body), raw=raw)
 
     async def resize(request: Request) -> None:
         height, width = size_of(request)

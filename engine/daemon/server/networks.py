@@ -44,8 +44,8 @@ def routes(networks: NetworkRegistry, users: Users) -> list[Route]:
     async def disconnect(request: Request) -> None:
         body = await request.json()
         network, container = request.parameters["id"], container_of(body)
-        force = bool(body.get("Force"))
-        await containers(users, container).disconnect_network(network, container, force=force)
+        # `Force` is for what a cluster's other node left: here no endpoint outlives its container.
+        await containers(users, container).disconnect_network(network, container)
         await request.answer_empty(200)
 
     async def prune(request: Request) -> None:

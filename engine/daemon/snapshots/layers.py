@@ -112,8 +112,12 @@ class Layers:
         return found
 
     def folders(self, chain_id: str) -> list[Path]:
-        """From the top down, as overlayfs wants them."""
-        return [self.root / layer.folder for layer in self.chain(chain_id)]
+        """From the top down, as overlayfs wants them.
+
+        It refuses (ELOOP) a folder that is there twice. A layer that a chain has twice, such as two RUNs that leave
+        the same behind, shows nothing from its lower place: the upper one has all of it.
+        """
+        return list(dict.fromkeys(self.root / layer.folder for layer in self.chain(chain_id)))
 
     def tar(self, chain_id: str) -> Iterator[bytes]:
         """The layer's tar as it was, its digest checked at the end. Blocks. Raises NotFound, SystemFailure."""

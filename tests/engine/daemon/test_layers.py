@@ -218,6 +218,15 @@ def test_equal_layers_lie_on_the_disk_once(layers: Layers) -> None:
     assert len([path for path in layers.root.iterdir() if path.is_dir()]) == 2
 
 
+def test_a_layer_that_a_chain_has_twice_is_mounted_once_where_it_is_on_top(layers: Layers) -> None:
+    first, second = tar_of(member("a", content=b"1")), tar_of(member("a", content=b"2"))
+    one, upper = added(layers, first)
+    two, between = added(layers, second, one.chain_id)
+    three, _ = added(layers, first, two.chain_id)
+    assert layers.folders(three.chain_id) == [upper, between]
+    assert [layer.diff_id for layer in layers.chain(three.chain_id)] == [one.diff_id, two.diff_id, one.diff_id]
+
+
 def test_unused_layers_go_and_used_ones_stay(layers: Layers) -> None:
     one, _ = added(layers, tar_of(member("a", content=b"1")))
     two, _ = added(layers, tar_of(member("b", content=b"22")), one.chain_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import tarfile
@@ -192,3 +193,64 @@ def test_events_are_told_in_the_order_of_the_life(client: Any, image: str) -> No
     client.containers.run(image, "true", remove=True, name="lived")
     found = client.events(since=since, until=int(time.time()) + 1, decode=True, filters={"container": "lived"})
     assert [event["Action"] for event in found] == ["create", "start", "die", "destroy"]
+
+
+def test_an_execs_stream_has_frames_unless_its_start_says_terminal(client: Any, image: str) -> None:
+    one = client.containers.run(image, "sleep 60", detach=True, tty=False)
+    api = client.api
+    made = api.exec_create(one.id, ["sh", "-c", "echo out; echo err >&2"], tty=True)["Id"]
+    assert api.exec_start(made, demux=True) == (b"out\r\nerr\r\n", None)
+    made = api.exec_create(one.id, ["sh", "-c", "echo out; echo err >&2"], tty=True)["Id"]
+    assert api.exec_start(made, tty=True) == b"out\r\nerr\r\n"
+
+
+def test_a_clients_buffer_takes_nothing_of_the_stream_along_with_the_head(rorqual_engine: RunningEngine) -> None:
+    """The SDK loses what does, on dockerd too now and then."""
+    client = docker.DockerClient(base_url=rorqual_engine.host)
+    one = client.containers.create(rorqual_engine.image, "echo hello")
+    one.start()
+    one.wait()
+    assert [one.attach(stream=False, logs=True) for _ in range(10)] == [b"hello\n"] * 10
+    one.remove()
+    client.close()
+
+
+def test_a_wait_ends_with_the_process_though_it_is_started_again(client: Any, image: str) -> None:
+    one = client.containers.run(image, "sh -c 'exit 3'", detach=True, restart_policy={"Name": "always"})
+    assert one.wait(timeout=30)["StatusCode"] == 3
+    one.remove(force=True)
+
+
+def test_a_link_can_be_taken_away(client: Any, image: str) -> None:
+    other = client.containers.run(image, "sleep 60", detach=True)
+    one = client.containers.run(image, "sleep 60", detach=True, links={other.name: "there"})
+    client.api.remove_container(f"{one.name}/there", link=True)
+    one.reload()
+    assert not one.attrs["HostConfig"]["Links"]
+    assert b"there" not in one.exec_run("cat /etc/hosts").output
+    with pytest.raises(docker.errors.APIError):
+        client.api.remove_container(f"{one.name}/there", link=True)
+
+
+def test_an_endpoint_at_rest_shows_what_it_was_asked_for(client: Any, image: str) -> None:
+    network = client.networks.create("sdk-at-rest")
+    one = client.containers.create(image, "sleep 60")
+    client.api.connect_container_to_network(one.id, network.id, mac_address="02:42:ac:11:00:02")
+    one.reload()
+    assert one.attrs["NetworkSettings"]["Networks"]["sdk-at-rest"]["MacAddress"] == "02:42:ac:11:00:02"
+    with pytest.raises(docker.errors.APIError):
+        client.api.disconnect_container_from_network(
+            client.containers.run(image, "sleep 9", detach=True).id, network.id
+        )
+    one.remove()
+    network.remove()
+
+
+def test_a_commit_says_what_container_it_was_made_of(engine: RunningEngine, client: Any, image: str) -> None:
+    one = client.containers.run(image, "touch /made", detach=True)
+    one.wait()
+    made = client.api.commit(one.id)["Id"]
+    with contextlib.closing(docker.APIClient(base_url=engine.host, version="1.41")) as api:
+        found = api.inspect_image(made)
+    assert (found["Container"], found["ContainerConfig"]["Image"]) == (one.id, image)
+    client.images.remove(made)

@@ -89,3 +89,14 @@ def test_faults_within_the_stream_say_what_to_do(builds: Builds) -> None:
 def test_unused_arguments_are_told(builds: Builds) -> None:
     said = builds.said(FROM + "ARG A\nENV X=$A\n", buildargs={"A": "1", "B": "2", "HTTP_PROXY": "p"})
     assert "[Warning] One or more build-args [B] were not consumed\n" in said
+
+
+def test_steps_that_leave_the_same_behind_make_an_image_that_runs(builds: Builds) -> None:
+    text = FROM + "RUN touch -d @1 /same\n" * 3 + "RUN true\n" * 2 + "RUN test -e /same && echo there\n"
+    assert "there\n" in builds.said(text, t="twice", nocache=1)
+    assert docker(builds.engine.socket, "run", "--rm", "twice", "ls", "/same").stdout == b"/same\n"
+
+
+def test_labels_alone_make_an_image_of_nothing(builds: Builds) -> None:
+    builds.said("FROM scratch\n", t="labelled", labels={"a": "b"})
+    assert builds.inspect("labelled")["Config"]["Labels"] == {"a": "b"}
