@@ -149,7 +149,13 @@ def service_bench() -> Table:
         line.get("/containers/json")
         idle = engine_memory(engine)
         note("memory, idle", f"{idle / MIB:.0f} MiB", "under 80 MiB", idle < 80 * MIB)
-        anyio.run(start, engine, 0, MANY)
+        anyio.run(start, engine, 0, 1)
+        with on_one_core(engine):
+            pings = a_second(lambda: line.get("/_ping"))
+            note("_ping on one core", f"{pings:,.0f} a second", "at least 1,500", pings >= 1500)
+            inspects = a_second(lambda: line.get("/containers/bench-0/json"))
+            note("inspects on one core", f"{inspects:,.0f} a second", "at least 250", inspects >= 250)
+        anyio.run(start, engine, 1, MANY)
         full = engine_memory(engine)
         note(f"memory, {MANY} containers", f"{full / MIB:.0f} MiB", "under 150 MiB", full < 150 * MIB)
         each = statistics.mean(resident(pid) for pid in named(engine, "conmon"))
@@ -157,19 +163,19 @@ def service_bench() -> Table:
         slow, asked = slowest_inspects(engine)
         what = f"p99 of {asked} inspects while {MANY} start"
         note(what, f"{slow * 1e3:.1f} ms", "under 50 ms", slow < 0.05)
-        looks = []
-        for _ in range(LOOKS):
-            began = time.monotonic()
-            line.get("/containers/json")
-            looks.append(time.monotonic() - began)
-        look = statistics.median(looks)
+        look = statistics.median(took(lambda: line.get("/containers/json")) for _ in range(LOOKS))
         note(f"list of {MOST} containers", f"{look * 1e3:.1f} ms", "under 10 ms", look < 0.01)
         with on_one_core(engine):
-            pings = a_second(lambda: line.get("/_ping"))
-            note("_ping on one core", f"{pings:,.0f} a second", "at least 1,500", pings >= 1500)
             inspects = a_second(lambda: line.get("/containers/bench-7/json"))
-            note("inspects on one core", f"{inspects:,.0f} a second", "at least 250", inspects >= 250)
+            what = f"inspects on one core, {MOST} containers probed every 5 s"
+            note(what, f"{inspects:,.0f} a second", "at least 250", inspects >= 250)
     return table
+
+
+def took(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
 
 
 BENCHES = (service_bench,)

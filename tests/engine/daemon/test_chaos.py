@@ -17,6 +17,7 @@ import pytest
 from engine.api.containers import ContainerCreate
 from engine.api.errors import EngineError
 from engine.client.session import Engine, open_client
+from engine.daemon.protocols import Places
 from engine.daemon.runtime import cgroups
 from tests.engine.daemon.daemons import IMAGE, Daemon, running_daemon
 
@@ -117,7 +118,7 @@ async def check_agreement(daemon: Daemon, engine: Engine, where: str) -> None:
         assert alive(state["Pid"]) == (id in running), (where, id, state)
     bundles = await settled_bundles(daemon, {id[:24] for id in running})
     assert bundles == {id[:24] for id in running}, where
-    assert cgroups_of(known.keys() | bundles) <= running, where
+    assert cgroups_of(daemon) == running, where
     assert (await engine.system.check(mend=False))["Findings"] == [], where
 
 
@@ -137,10 +138,10 @@ def alive(pid: int) -> bool:
     return pid > 0 and Path(f"/proc/{pid}").exists()
 
 
-def cgroups_of(ids: set[str]) -> set[str]:
-    """The ids among these that have a cgroup."""
-    places = [root / "rorqual" for root in cgroups.hierarchies().values()]
-    return {id for id in ids for place in places if (place / id).exists()}
+def cgroups_of(daemon: Daemon) -> set[str]:
+    """The ids of the daemon's containers that have a cgroup."""
+    places = Places(daemon.folder / "root", daemon.folder / "run", daemon.folder / "engine.sock")
+    return cgroups.below(f"/rorqual-{places.mark}")
 
 
 async def check_witness(engine: Engine) -> None:
