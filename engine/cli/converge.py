@@ -28,7 +28,7 @@ from engine.plan.render.text import render_text
 from engine.plan.steps import Plan, ReplaceVolume
 from engine.reconcile.contents import Sealer, passing_sealer
 from engine.reconcile.convergence import Convergence as Reconciling
-from engine.reconcile.convergence import image_steps
+from engine.reconcile.convergence import Signed, image_steps
 from engine.reconcile.outcome import Report
 from engine.reconcile.pins import pinned
 from specs.check.capabilities import check_capabilities
@@ -45,11 +45,19 @@ def no_spans(*path: str) -> Span | None:
     return None
 
 
+async def look_for_signature(reference: str, key: str) -> str:
+    # late: only an image that must be signed needs registries asked
+    from engine.gitops.signed import signed_digest
+
+    return await signed_digest(reference, key)
+
+
 @dataclass
 class Convergence(Reconciling):
     """As reconcile has it, with words for the user. `quiet` are words of steps whose own output isn't shown."""
 
     span_of: Callable[..., Span | None] = no_spans
+    signed: Signed | None = look_for_signature
     engine_options: EngineOptions = field(default_factory=EngineOptions)
     quiet: frozenset[str] = frozenset()
 

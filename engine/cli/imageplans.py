@@ -12,7 +12,7 @@ from engine.graph.address import Address, Kind
 from engine.graph.build import image_of
 from engine.graph.dockerfiles import images_below
 from engine.plan.draft import Draft
-from engine.plan.images import plan_pushes
+from engine.plan.images import key_of, plan_pushes
 from engine.plan.lower.naming import Naming
 from engine.plan.observed import Observed
 from engine.plan.steps import BuildImage, Plan, PullImage, PushImage
@@ -83,10 +83,13 @@ class ImagePlan:
     def push_service(self, key: str) -> None:
         """Push what the service's build made, under all its names; after its build where that is in the plan."""
         service = self.project.services[key]
-        address = image_of(self.project, key, service)
+        address, key_file = image_of(self.project, key, service), ""
         if service.image in self.project.images:
             image = self.project.images[service.image]
-            references = [] if image.pull is not None else [image.reference, *(image.tags or ())]
+            references, key_file = (
+                [] if image.pull is not None else [image.reference, *(image.tags or ())],
+                key_of(image),
+            )
         elif service.build is None or not service.image:
             self.notes.append(f"{key}: nothing to push: it has {'no image name' if service.build else 'no build'}")
             return
@@ -95,7 +98,7 @@ class ImagePlan:
         done = {s.action.reference for s in self.draft.steps if isinstance(s.action, PushImage)}
         for reference in dict.fromkeys(references):
             if reference not in done:
-                self.draft.add(address, PushImage(reference), "push asks for it")
+                self.draft.add(address, PushImage(reference, key_file), "push asks for it")
 
     def pull_service(self, key: str, *, policy: str | None, buildable: bool) -> None:
         """Pull the service's image, unless it is made here, its policy says never, or missing and it is there."""
@@ -115,11 +118,13 @@ class ImagePlan:
         asked = policy or (entry.policy if entry else service.pull_policy) or "always"
         if asked in {"never", "build"}:
             self.notes.append(f"{key}: not pulled: its pull policy is {asked}")
-        elif asked in {"missing", "if_not_present"} and self.observed.images.get(reference) is not None:
+            return
+        if asked in {"missing", "if_not_present"} and self.observed.images.get(reference) is not None:
             self.notes.append(f"{key}: not pulled: the engine has {reference}")
-        elif not any(s.action == PullImage(reference, service.platform or "") for s in self.draft.steps):
-            address = image_of(self.project, key, service)
-            number = self.draft.add(address, PullImage(reference, service.platform or ""), "pull asks for it")
+            return
+        action = PullImage(reference, service.platform or "", key_of(entry) if entry is not None else "")
+        if not any(s.action == action for s in self.draft.steps):
+            number = self.draft.add(image_of(self.project, key, service), action, "pull asks for it")
             if builds:
                 self.optional.add(number)
 

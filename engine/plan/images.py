@@ -121,8 +121,9 @@ def plan_entry(
     address, present = Address(Kind.IMAGE, name), observed.images.get(image.reference)
     if image.pull is not None:
         why = pull_reason(present, options.pull or image.policy or "missing", options.now)
+        why = why or unverified(name, image, present, options)
         if why:
-            draft.add(address, PullImage(image.pull), why)
+            draft.add(address, PullImage(image.pull, key=key_of(image)), why)
         return False
     needs, anew = plan_bases(draft, project, name, observed, options, path or (name,))
     why = build_reason(present, options.pull or image.policy or "missing", options)
@@ -133,19 +134,32 @@ def plan_entry(
         why, changed = why or anew, True
     if why:
         draft.add(address, BuildImage(name, image.reference), why, needs=needs)
-    plan_pushes(draft, address, image, None if why else present)
+    plan_pushes(draft, address, image, None if why else present, unverified(name, image, present, options))
     return changed and why is not None
 
 
-def plan_pushes(draft: Draft, address: Address, image: Image, present: Any) -> None:
-    """An entry with `push: true` is pushed under all its names: after its build (`present` None), and where an image
-    that stands bears no digest of that registry, since a push of it failed.
+def plan_pushes(draft: Draft, address: Address, image: Image, present: Any, again: str | None = None) -> None:
+    """An entry with `push: true` is pushed under all its names: after its build (`present` None), where an image that
+    stands bears no digest of that registry, since a push of it failed, and for the reason `again`.
     """
     pushed = {name.partition("@")[0] for name in (present or {}).get("RepoDigests") or ()}
     because = "it was built, and push is true" if present is None else "push is true, and the registry hasn't got it"
     for name in dict.fromkeys([image.reference, *(image.tags or ())]) if image.push else ():
-        if repository_of(name) not in pushed:
-            draft.add(address, PushImage(name), because)
+        if repository_of(name) not in pushed or again:
+            why = because if repository_of(name) not in pushed else again or because
+            draft.add(address, PushImage(name, key_of(image)), why)
+
+
+def key_of(image: Image) -> str:
+    return (image.verify.cosign if image.verify is not None else None) or ""
+
+
+def unverified(name: str, image: Image, present: Any, options: PlanOptions) -> str | None:
+    """Why an image that stands can't be run as it is: nobody has seen its signature yet."""
+    seen = options.verified.get(name)
+    if seen is None or present is None or present.get("Id") in seen:
+        return None
+    return "its signature hasn't been checked"
 
 
 def repository_of(name: str) -> str:

@@ -20,6 +20,7 @@ class PlanOptions(NamedTuple):
 
     `seal` makes the digest under which a sensitive value is recorded; `contents` maps the host path of a config, a
     secret or a read-only bind to the digest of its content; `profiles` holds seccomp profiles by path;
+    `verified` the ids of images that were seen to be signed as an entry of `images:` asks for;
     `image_keys` the key of what each entry of `images:` is made from; `image_bases` the entries that a build (by its
     entry's name, or `service:` and the service's) is made on. `now` is the time for pull policies, in Unix
     seconds. `applied` is what releases last applied to fields that can change in place, by container id.
@@ -46,6 +47,7 @@ class PlanOptions(NamedTuple):
     contents: Mapping[str, str | None] = NOTHING
     profiles: Mapping[str, str] = NOTHING
     image_keys: Mapping[str, str] = NOTHING
+    verified: Mapping[str, frozenset[str]] = NOTHING
     applied: Mapping[str, Mapping[str, Any]] = NOTHING
     image_bases: Mapping[str, Sequence[str]] = NO_BASES
     seal: Callable[[str], str] = unsealed

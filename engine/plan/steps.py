@@ -22,8 +22,11 @@ class FieldChange(NamedTuple):
 
 
 class PullImage(NamedTuple):
+    """`key`: the file of the public key with which it must be signed."""
+
     reference: str
     platform: str = ""
+    key: str = ""
 
 
 class BuildImage(NamedTuple):
@@ -35,7 +38,10 @@ class BuildImage(NamedTuple):
 
 
 class PushImage(NamedTuple):
+    """`key` as a pull has it: what was pushed must bear the signature before somebody runs it."""
+
     reference: str
+    key: str = ""
 
 
 class RemoveImage(NamedTuple):

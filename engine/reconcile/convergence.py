@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio
 
+from engine.api.errors import SystemFailure
 from engine.client.session import Engine
 from engine.graph.address import Address, Kind
 from engine.graph.dockerfiles import image_bases
@@ -28,6 +30,7 @@ from engine.plan.steps import BuildImage, Plan, PullImage, PushImage, WaitFor
 from engine.reconcile.contents import Sealer, read_contents, read_profiles, read_sealer, state_directory
 from engine.reconcile.observe import observe
 from engine.reconcile.outcome import Progress, Report
+from engine.reconcile.verified import remember_verified, verified_images
 from specs.models import Project
 
 if TYPE_CHECKING:
@@ -36,11 +39,16 @@ if TYPE_CHECKING:
     from engine.reconcile.turn import Turn
 
 
+# (reference, file of the public key) → the digest that the reference stands for and that is signed
+Signed: TypeAlias = Callable[[str, str], Awaitable[str]]
+
+
 @dataclass
 class Convergence:
     """`separator` stands between the parts of names; `environment` says where this machine's state lies. In a `turn`
     the project's lock is held while it is written to, and what is done becomes a release. `written` is the project
-    without what flags of this run change in its builds: what they make is marked as made from that.
+    without what flags of this run change in its builds: what they make is marked as made from that. `signed` looks for
+    signatures at registries.
     """
 
     engine: Engine
@@ -49,6 +57,7 @@ class Convergence:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     turn: Turn | None = None
     written: Project | None = None
+    signed: Signed | None = None
 
     @cached_property
     def sealer(self) -> Sealer:
@@ -56,7 +65,8 @@ class Convergence:
 
     def completed(self, options: PlanOptions, observed: Observed) -> PlanOptions:
         """The options with what this machine adds to them: time, contents, seal, names."""
-        return completed(self.project, options, self.sealer, self.separator, observed)
+        whole = completed(self.project, options, self.sealer, self.separator, observed)
+        return whole._replace(verified=verified_images(state_directory(self.environment), self.project))
 
     async def observe(self) -> Observed:
         return await observe(self.engine.reader, self.project.name, self.project, self.separator)
@@ -72,6 +82,15 @@ class Convergence:
         if ignored_of(self.project) and not options.applied:
             options = options._replace(applied=self.last_applied(observed))
         return make_plan(self.project, observed, self.completed(options, observed))
+
+    async def verify(self, reference: str, key: str) -> str:
+        """The digest that the reference stands for, seen to be signed. Raises EngineError."""
+        if self.signed is None:
+            raise SystemFailure(f"{reference} must be signed, and nobody here can look for signatures")
+        return await self.signed(reference, key)
+
+    def remember_verified(self, image_id: str, key: str) -> None:
+        remember_verified(state_directory(self.environment), Path(key), image_id)
 
     async def take(self, plan: Plan, observed: Observed) -> bool:
         """Take the turn's lock where there is something to write; True where the plan must be made again, since the
@@ -141,6 +160,8 @@ class Convergence:
             say=lambda step, *line: None if step.word in quiet else progress.line(step, *line),
             hash_shared=lambda key, ids: shared_hash(self.project, key, ids),
             warn=lambda address, text: warn(address, self.hide(text)),
+            verify=self.verify,
+            verified=self.remember_verified,
         )
         if self.turn is not None and self.turn.recorder is not None:
             # late: as above

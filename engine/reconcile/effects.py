@@ -7,6 +7,7 @@ import math
 import tarfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, assert_never, cast
 
 import anyio
@@ -17,6 +18,8 @@ from engine.api.networks import NetworkCreate
 from engine.api.volumes import VolumeCreate
 from engine.client.session import Engine
 from engine.graph.address import Address
+from engine.oci.digest import Digest
+from engine.oci.reference import Reference
 from engine.plan import steps
 from engine.plan.desired import DesiredContainer, DesiredNetwork, DesiredVolume, Hook, InjectedFile
 from engine.plan.diff.containers import applied_fields
@@ -37,7 +40,8 @@ class Effects:
     """Carries out steps on one engine. `make_image` builds an image by its name in the project.
 
     `say` hears of work under way, `warn` what the engine could not honour of a container; `hash_shared` gives the
-    config hash of a service that shares, from the ids of its containers by service.
+    config hash of a service that shares, from the ids of its containers by service; `verify` gives the digest
+    of a reference that is signed with a key, `verified` hears the id of the image that is.
     """
 
     def __init__(
@@ -49,6 +53,8 @@ class Effects:
         say: Callable[[Step, str, int | None, int | None], None],
         warn: Callable[[Address, str], None],
         hash_shared: Callable[[str, Mapping[str, str]], str],
+        verify: Callable[[str, str], Awaitable[str]],
+        verified: Callable[[str, str], None],
     ) -> None:
         self.engine = engine
         self.seal = seal
@@ -56,6 +62,8 @@ class Effects:
         self.say = say
         self.warn = warn
         self.hash_shared = hash_shared
+        self.verify = verify
+        self.verified = verified
         # What each reference is on the engine: asked once, until a step of this run makes it another.
         self.image_ids: dict[str, str] = {}
         self.asking = anyio.Lock()
@@ -116,20 +124,35 @@ class Effects:
         self.image_ids.clear()
         match action:
             case steps.PullImage():
-                async with images.pull(action.reference, platform=action.platform or None) as lines:
-                    async for line in lines:
-                        detail = line.get("progressDetail") or {}
-                        text = " ".join(filter(None, (line.get("id"), line.get("status"))))
-                        say(text, detail.get("current"), detail.get("total"))
+                await self.pull(action, say)
             case steps.PushImage():
                 async with images.push(action.reference) as lines:
                     async for line in lines:
                         say(" ".join(filter(None, (line.get("id"), line.get("status")))))
+                if action.key:
+                    await self.verify(action.reference, action.key)
+                    self.verified((await images.inspect(action.reference))["Id"], action.key)
             case steps.BuildImage():
                 await self.make_image(action, say)
             case steps.RemoveImage():
                 with suppress(NotFound):
                     await images.remove(action.reference)
+
+    async def pull(self, action: steps.PullImage, say: Callable[[str, int | None, int | None], None]) -> None:
+        """What must be signed is pulled by the digest that is, and only then gets its name."""
+        reference, named = action.reference, Reference.parse(action.reference).with_default_tag()
+        if action.key:
+            digest = Digest.parse(await self.verify(reference, action.key))
+            reference = replace(named, tag="", digest=digest).familiar
+        async with self.engine.images.pull(reference, platform=action.platform or None) as lines:
+            async for line in lines:
+                detail = line.get("progressDetail") or {}
+                text = " ".join(filter(None, (line.get("id"), line.get("status"))))
+                say(text, detail.get("current"), detail.get("total"))
+        if action.key:
+            if named.digest is None:
+                await self.engine.images.tag(reference, replace(named, tag="").familiar, named.tag)
+            self.verified((await self.engine.images.inspect(action.reference))["Id"], action.key)
 
     async def network(self, action: steps.CreateNetwork | steps.ReplaceNetwork | steps.RemoveNetwork) -> None:
         match action:

@@ -30,6 +30,13 @@ def references(subject: Subject) -> None:
                 subject.at(*where, "push"),
                 hint="add `tags: [REGISTRY/NAME:TAG]`",
             )
+        if entry.get("verify") and not entry.get("push") and not entry.get("pull"):
+            subject.report.error(
+                "nothing-to-verify",
+                f'image "{name}" is neither pulled nor pushed: there is no signature of it to verify',
+                subject.key(*where, "verify"),
+                hint="signatures lie in registries: add `push: true`, or leave out verify",
+            )
 
 
 def place_of(subject: Subject, name: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ Returns how long the project may rest.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from engine.client.errors import EngineError, Unavailable
 from engine.gitops.loop import gate
@@ -17,6 +18,7 @@ from engine.gitops.loop.kept import kept_release
 from engine.gitops.loop.ownership import owner_of
 from engine.gitops.loop.progress import Heard, failure
 from engine.gitops.settings.models import Heal
+from engine.gitops.signed import signed_digest
 from engine.gitops.state.project import Health, Sync, Waiting
 from engine.ledger.release import FOLDER, Commit
 from engine.ledger.store import KEEP
@@ -89,7 +91,8 @@ class Look(Case):
     async def converge(self, ready: Ready) -> float:
         state, project = self.state, pinned(ready.project)
         engine = await self.desk.engines.get(self.policy.engine)
-        work = Convergence(engine, project, environment=self.desk.environment)
+        signed = partial(signed_digest, environment=self.desk.environment)
+        work = Convergence(engine, project, environment=self.desk.environment, signed=signed)
         observed = await work.observe()
         state.name, state.engine, state.engine_id = project.name, engine.target.address, observed.engine.id
         if (owner := owner_of(self.desk.states.values(), state)) is not state:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,6 +13,7 @@ import pytest
 from engine.api.errors import InvalidArgument
 from engine.reconcile.pins import lock_document, pinned, read_pins, tagged_images
 from specs.models import Build, Image, Project, Service
+from tests.desk import Desk
 from tests.engines import TEST_REGISTRY, RunningEngine
 from tests.registries import running_registry
 
@@ -29,34 +26,6 @@ services:
   web: {{image: "{BOX}", command: [sleep, "1000"], stop_grace_period: 0s}}
   built: {{image: "{TEST_REGISTRY}/locked/built:1", build: ., profiles: [never]}}
 """
-
-
-@dataclass
-class Desk:
-    """A project's folder, and commands that run where the engine's registry is."""
-
-    folder: Path
-    engine: RunningEngine
-
-    def call(self, *words: str, code: int = 0) -> str:
-        command = ["nsenter", f"--net=/proc/{self.engine.pid}/ns/net", sys.executable, "-m", "engine.cli.main"]
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("COMPOSE_", "DOCKER_", "RORQUAL_"))}
-        done = subprocess.run(
-            [*command, *words],
-            cwd=self.folder,
-            env={**kept, "DOCKER_HOST": self.engine.host},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == code, f"{words}: {done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
-
-    @property
-    def lock(self) -> str:
-        images = json.loads((self.folder / "compose.lock").read_text())["images"]
-        assert list(images) == [BOX]
-        return str(images[BOX])
 
 
 @pytest.fixture(params=["docker", "podman", "rorqual"])
@@ -74,14 +43,20 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
                     desk.call("image", "rm", "-f", found)
 
 
+def locked(desk: Desk) -> str:
+    images = json.loads((desk.folder / "compose.lock").read_text())["images"]
+    assert list(images) == [BOX]
+    return str(images[BOX])
+
+
 @pytest.mark.root
 def test_a_lock_outlives_the_move_of_its_tag(desk: Desk, tmp_path: Path) -> None:
     desk.call("image", "tag", desk.engine.image, BOX)
     desk.call("image", "push", BOX)
     assert desk.call("lock", "--dry-run").endswith("would write compose.lock\n")
     assert not (tmp_path / "compose.lock").exists()
-    assert desk.call("lock") == f"{BOX}: {desk.lock}\nwrote compose.lock\n"
-    first = desk.lock
+    assert desk.call("lock") == f"{BOX}: {locked(desk)}\nwrote compose.lock\n"
+    first = locked(desk)
     assert "tag moved" not in desk.call("plan")
 
     with tarfile.open(tmp_path / "root.tar", "w") as tar:
