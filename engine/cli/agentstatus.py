@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import anyio
 
-from engine.cli.render.table import render_table, terminal_width
+from engine.cli.render.table import cell_width, render_table, terminal_width
 from engine.client.errors import Unavailable
 from engine.gitops.api.client import AgentClient, open_agent_client
 
@@ -25,14 +27,37 @@ async def show(address: str, token_file: Path | None, format: str) -> None:
             print(await table(client))
 
 
-async def table(client: AgentClient) -> str:
+async def table(client: AgentClient, *, troubled_first: bool = False) -> str:
     projects, sources = await client.get("/v1/projects"), await client.get("/v1/sources")
-    lines = render_table(HEADER, [row(each) for each in projects], width=terminal_width())
-    faults = [f"source {each['source']}: {each['error']}" for each in sources if each["error"]]
-    return "\n".join([lines, *faults])
+    if troubled_first:
+        # a live table ends where the terminal does
+        projects = sorted(projects, key=is_well)
+    return render_status(projects, sources, terminal_width())
 
 
-def row(project: dict[str, Any]) -> tuple[str, ...]:
+def is_well(project: Mapping[str, Any]) -> bool:
+    return (project["sync"], project["health"], project["waiting"]) == ("synced", "healthy", "")
+
+
+def render_status(
+    projects: Sequence[Mapping[str, Any]], sources: Sequence[Mapping[str, Any]], width: int | None
+) -> str:
+    """One line a project, its reason at the end; where the terminal is too narrow for it, reasons come whole below."""
+    rows = [row(each) for each in projects]
+    lines = render_table(HEADER, rows)
+    told: list[str] = []
+    if width is not None and max(map(cell_width, lines.splitlines())) > width:
+        lines = render_table(HEADER[:-1], [each[:-1] for each in rows], width=width)
+        told = [f"{each['project']}: {each['reason']}" for each in projects if each["reason"]]
+    told += [f"source {each['source']}: {each['error']}" for each in sources if each["error"]]
+    return "\n".join([lines, *(part for text in told for part in wrapped(text, width))])
+
+
+def wrapped(text: str, width: int | None) -> list[str]:
+    return [text] if width is None else wrap(text, width, subsequent_indent="  ")
+
+
+def row(project: Mapping[str, Any]) -> tuple[str, ...]:
     synced, target = project["synced"][:12], project["target"][:12]
     revision = synced if synced == target or not target else f"{synced or '-'} → {target}"
     words = (project["sync"], project["health"], revision, project["waiting"] or "-", project["reason"] or "-")
@@ -49,7 +74,7 @@ async def stay(address: str, token_file: Path | None) -> None:
         async with open_agent_client(address, token_file) as client:
             while True:
                 try:
-                    text = await table(client)
+                    text = await table(client, troubled_first=True)
                 except Unavailable as error:
                     text = error.message
                 live.update(Text(text), refresh=True)

@@ -13,5 +13,5 @@ git config user.email example@localhost
 git add .
 git commit -qm "Say hello"
 git remote add origin "$folder/repository.git"
-git push -q origin main
+git push -q --set-upstream origin main
 sed "s,/srv/gitops,$folder," "$here/agent.yaml" > "$folder/agent.yaml"

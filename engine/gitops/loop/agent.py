@@ -207,7 +207,8 @@ class Agent:
         now = self.desk.clock.now()
         opens = opens_at(policy.windows, now)
         # a folder keeps nothing to go back to: what it was is where the ledger has it
-        back = policy.rollback and (target.tree.checkout is not None or state.healthy in state.releases)
+        wanted = policy.rollback or state.rolled_back == state.target
+        back = wanted and (target.tree.checkout is not None or state.healthy in state.releases)
         choice = choose(state, rollback=back, opens_at=opens, unmet=self.unmet(target))
         rest = await Look(self.desk, target, state, choice).run()
         if state.waiting is Waiting.WINDOW and opens is not None:
@@ -246,6 +247,7 @@ class Agent:
         """Look at the source and the project now, and try again what was held or rested."""
         state = self.desk.states[key]
         state.held.pop(state.target, None)
+        state.rolled_back = ""
         state.failures = state.unsettled = state.crashes = 0
         state.heals, state.flaps = [], {}
         self.desk.store.save(state)
@@ -272,7 +274,7 @@ class Agent:
         target = self.desk.roster.targets.get(key)
         if target is not None and target.tree.checkout is None and back not in state.releases:
             raise Conflict(f"{key} comes from a folder, and no release of {back[:12]} is recorded")
-        state.held[state.target] = f"rolled back by {who}"
+        state.held[state.target], state.rolled_back = f"rolled back by {who}", state.target
         state.held.pop(back, None)
         state.healthy, state.crashes, state.unsettled = back, 0, 0
         self.desk.store.save(state)

@@ -38,10 +38,11 @@ class Waiting(StrEnum):
 @dataclass(slots=True)
 class ProjectState:
     """`target` is the newest revision that the source has, `synced` the one that stands, `healthy` the last that was
-    whole, `before` the one that was so before it. `held` maps revisions that failed to why. `owned` are the services,
-    networks and volumes that this source has put there or taken over, as addresses; `releases` are the numbers under
-    which the ledger has revisions that stood; `suspend_said`, `host`, `context`
-    and `prune` are of the last settings, for when the project has left its source. Times are Unix seconds.
+    whole, `before` the one that was so before it. `held` maps revisions that failed to why; `rolled_back`
+    is the one that a person held. `owned` are the services, networks and volumes that this source has put there or
+    taken over, as addresses; `releases` are the numbers under which the ledger has revisions that stood;
+    `suspend_said`, `host`, `context` and `prune` are of the last settings, for when the project has left its source.
+    Times are Unix seconds.
     """
 
     key: str
@@ -53,6 +54,7 @@ class ProjectState:
     synced: str = ""
     healthy: str = ""
     before: str = ""
+    rolled_back: str = ""
     attempted: str = ""
     attempted_at: float = 0.0
     synced_at: float = 0.0

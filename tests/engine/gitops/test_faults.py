@@ -221,6 +221,42 @@ async def test_a_full_disk_under_the_state_is_told_and_got_over(there: tuple[Hos
         await anyio.run_process(["umount", "--lazy", str(disk)])
 
 
+async def test_a_pointer_of_git_lfs_is_told_by_name_and_what_stands_is_kept_up(there: tuple[Host, Engine]) -> None:
+    host, client = there
+    more = '    volumes: ["./site:/site:ro"]\n'
+    first = host.commit(host.web(more=more), app__site__film="the film itself")
+    async with host.agent() as agent:
+        await host.synced(agent, first)
+        pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 3\n"
+        host.commit(app__site__film=pointer)
+        state = await host.until(agent, lambda s: s.waiting is Waiting.RETRY)
+        assert "film is kept in Git LFS and its content is not here: install git-lfs and set lfs: true" in state.reason
+        assert (state.synced, len(await host.containers(client))) == (first, 1)
+        whole = host.commit(app__site__film="another film")
+        await host.synced(agent, whole)
+
+
+async def test_a_submodules_folder_is_mounted_as_the_commit_has_it(there: tuple[Host, Engine], tmp_path: Path) -> None:
+    host, client = there
+    other = make_repository(tmp_path / "other")
+    other.commit({"conf/site.conf": "one"})
+    host.repository.git("submodule", "add", "-q", str(other.bare), "app/parts")
+    first = host.commit(host.web(more='    volumes: ["./parts/conf:/conf:ro"]\n'))
+
+    async def mounted() -> str:
+        found = await client.containers.inspect(f"{host.name}-web-1")
+        (source,) = (mount["Source"] for mount in found["Mounts"])
+        return await anyio.Path(source, "site.conf").read_text()
+
+    async with host.agent() as agent:
+        await host.synced(agent, first)
+        assert await mounted() == "one"
+        other.commit({"conf/site.conf": "two"})
+        host.repository.git("submodule", "update", "-q", "--remote", "app/parts")
+        await host.synced(agent, host.commit())
+        assert await mounted() == "two"
+
+
 def fill(file: Path) -> None:
     """Take all the space that there is."""
     with suppress(OSError), file.open("wb", buffering=0) as out:

@@ -237,8 +237,12 @@ async def test_somebody_elses_turn_at_the_project_is_waited_for(
         await host.synced(agent, first)
 
 
-async def test_a_rollback_by_hand_holds_the_newest_revision_until_a_newer_one(there: tuple[Host, Engine]) -> None:
+@pytest.mark.parametrize("policy", ["", "rollback: false"])
+async def test_a_rollback_by_hand_holds_the_newest_revision_until_a_newer_one(
+    there: tuple[Host, Engine], policy: str
+) -> None:
     host, client = there
+    host.policy = policy
     first = host.commit(host.web())
     async with host.agent() as agent:
         await host.synced(agent, first)
