@@ -37,7 +37,7 @@ class Creation:
         body: ContainerCreate,
         *,
         name: str | None = None,
-        platform: str | None = None,
+        platform: Platform | None = None,
         base: ImageRecord | None = None,
     ) -> ContainerCreated:
         """Raises InvalidArgument, NotFound (image, network, joined container), Conflict (name).
@@ -59,7 +59,7 @@ class Creation:
             raise InvalidArgument("No command specified")
         if image is None:
             raise InvalidArgument("no image is named: a container is made of an image")
-        check_platform(platform, image)
+        check_platform(platform, image, str(asked.get("Image")))
         config = configuration.merged_config(asked, image.config)
         runtime = rooms.runtime.preferred.name
         host = configuration.whole_host(asked_host, cgroup_version=rooms.host.cgroup_version, runtime=runtime)
@@ -220,18 +220,13 @@ def volume_options(host: Mapping[str, Any], destination: str) -> Mapping[str, An
     return {}
 
 
-def check_platform(platform: str | None, image: ImageRecord) -> None:
+def check_platform(platform: Platform | None, image: ImageRecord, reference: str) -> None:
     """The image that is here must be what was asked for: then `create` says so, and the client pulls."""
-    if not platform:
+    if platform is None:
         return
-    try:
-        Platform.parse(platform)
-    except ValueError as error:
-        raise InvalidArgument(f'"{platform}": {error}') from None
-    words = platform.split("/")
     ours = (str(image.document.get("os") or "linux"), str(image.document.get("architecture") or ""))
-    if words[0] != ours[0] or (len(words) > 1 and words[1] != ours[1]):
+    if (platform.os, platform.architecture) != ours:
         raise NotFound(
-            f"image with reference {image.names[0] if image.names else image.id} was found but does not match the "
+            f"image with reference {reference} was found but does not match the "
             f"specified platform: wanted {platform}, actual: {'/'.join(ours)}"
         )

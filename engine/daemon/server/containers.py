@@ -42,8 +42,8 @@ def routes(room: ContainerRoom) -> list[Route]:
         if content_type.partition(";")[0].strip().lower() != "application/json":
             raise InvalidArgument(f'unsupported Content-Type header ({content_type}): must be "application/json"')
         body = cast(ContainerCreate, as_of(await request.json(BODY_KEYS), request))
-        name, platform = request.text("name"), request.text("platform")
-        made = await room.creation.create(body, name=name or None, platform=platform or None)
+        name = request.text("name") or None
+        made = await room.creation.create(body, name=name, platform=request.platform())
         await request.answer_json({"Id": made["Id"], "Warnings": made["Warnings"] or []}, 201)
 
     async def inspect(request: Request) -> None:

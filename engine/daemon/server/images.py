@@ -129,12 +129,7 @@ def routes(images: LocalImages, pulls: Pulls, events: Events, clock: Clock) -> l
             raise InvalidArgument("name an image to pull (fromImage) or an archive to import (fromSrc)")
         name = familiar_name(request.text("repo"), request.text("tag")) if request.text("repo") else ""
         config = applied({}, request.texts("changes"))
-        platform = Platform.here()
-        if text := request.text("platform"):
-            try:
-                platform = Platform.parse(text)
-            except ValueError as error:
-                raise InvalidArgument(str(error)) from error
+        platform = request.platform() or Platform.here()
         message = request.text("message") or f"Imported from {source}"
 
         async def imported(body: AsyncIterable[bytes]) -> str:

@@ -19,7 +19,6 @@ from engine.daemon.images.registry_words import error_of, pulling
 from engine.daemon.server.errors import fault_of
 from engine.daemon.server.request import Request
 from engine.daemon.server.router import Route
-from engine.oci.platform import Platform
 from engine.oci.reference import Reference
 from engine.registry.client.faults import RemoteFault
 from engine.registry.client.policy import HUB, LOOPBACK, Policy
@@ -128,12 +127,7 @@ async def pull(request: Request, pulls: Pulls) -> None:
     if tag:
         name = f"{name}@{tag}" if ":" in tag else f"{name}:{tag}"
     reference = parsed(name)
-    platform = None
-    if text := request.text("platform"):
-        try:
-            platform = Platform.parse(text)
-        except ValueError as error:
-            raise InvalidArgument(str(error)) from error
+    platform = request.platform()
     credentials = credentials_of(request.headers)
 
     async def work(told: Callable[[Line], None]) -> None:

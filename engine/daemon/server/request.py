@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 from engine.api.errors import InvalidArgument
 from engine.http.server import BadRequest, Exchange
 from engine.http.upgraded import Upgraded
+from engine.oci.platform import Platform
 
 Version = tuple[int, int]
 JSON_TYPE = {"Content-Type": "application/json"}
@@ -68,6 +69,14 @@ class Request:
         if not re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII):
             raise InvalidArgument(f"invalid value for {name}: {json.dumps(text)} is not a whole number")
         return int(text)
+
+    def platform(self) -> Platform | None:
+        """`?platform=`. Raises InvalidArgument."""
+        text = self.text("platform")
+        try:
+            return Platform.parse(text) if text else None
+        except ValueError as error:
+            raise InvalidArgument(str(error)) from None
 
     def filters(self, known: Collection[str] | None) -> dict[str, list[str]]:
         """`?filters=` in either form: {"label": {"a=b": true}} or {"label": ["a=b"]}; `known` None takes any name.

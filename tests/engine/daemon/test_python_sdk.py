@@ -254,3 +254,13 @@ def test_a_commit_says_what_container_it_was_made_of(engine: RunningEngine, clie
         found = api.inspect_image(made)
     assert (found["Container"], found["ContainerConfig"]["Image"]) == (one.id, image)
     client.images.remove(made)
+
+
+def test_a_platform_that_is_none_is_refused_and_another_than_the_images_named(client: Any, image: str) -> None:
+    unknown = '"foo": unknown operating system or architecture'
+    with pytest.raises(docker.errors.APIError, match=unknown):
+        client.api.pull("nothing", tag="1", platform="foo")
+    with pytest.raises(docker.errors.APIError, match=unknown):
+        client.api.create_container(image, "true", platform="foo")
+    with pytest.raises(docker.errors.NotFound, match=f"image with reference {image} was found but does not match"):
+        client.api.create_container(image, "true", platform="linux/s390x")

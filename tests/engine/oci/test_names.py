@@ -71,10 +71,20 @@ def test_a_platform_has_one_spelling(text: str, wanted: str) -> None:
     assert str(Platform.parse(text)) == wanted
 
 
-@pytest.mark.parametrize("text", ["", "linux/", "a/b/c/d"])
-def test_what_is_no_platform_is_refused_in_words(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a platform"):
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        *((text, "cannot parse platform specifier") for text in ("", "linux/", "a/b/c/d", "l*/a")),
+        ("foo", "unknown operating"),
+    ],
+)
+def test_what_is_no_platform_is_refused_in_containerds_words(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
         Platform.parse(text)
+
+
+def test_a_system_alone_means_this_machines_architecture() -> None:
+    assert Platform.parse("linux") == Platform("linux", Platform.here().architecture)
 
 
 def test_equal_configs_have_equal_bytes_whatever_the_order_of_labels() -> None:

@@ -54,7 +54,7 @@ def test_a_quiet_build_tells_the_id_alone(builds: Builds, tmp_path: Path) -> Non
         ("\n", {}, "the Dockerfile (Dockerfile) cannot be empty"),
         ("FROM a\n", {"squash": 1}, "squash is only supported with experimental mode"),
         ("FROM a\n", {"platform": "linux/s390x"}, "the platform linux/s390x was asked for"),
-        ("FROM a\n", {"platform": "foobar"}, "invalid platform"),
+        ("FROM a\n", {"platform": "foobar"}, "unknown operating system or architecture"),
         ("FROM a\n", {"platform": "linux/amd64,linux/arm64"}, "alone: the platform linux/amd64,linux/arm64"),
         ("FROM a\n", {"t": "A:B:C"}, "invalid reference format"),
         ("FROM a\n", {"buildargs": [1]}, "buildargs must be a JSON object"),
