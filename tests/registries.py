@@ -171,13 +171,13 @@ log: {{level: error}}
 
 
 @contextmanager
-def running_debian_registry(root: Path) -> Iterator[Registry]:
-    """Debian's docker-registry, to see that a claim of ours is one that registries keep."""
+def running_debian_registry(root: Path, more: str = "") -> Iterator[Registry]:
+    """Debian's docker-registry, to see that a claim of ours is one that registries keep; `more` is configuration."""
     if shutil.which("docker-registry") is None:
         pytest.skip("needs docker-registry; `make test` installs it")
     port = free_port()
     config = root / "config.yml"
-    config.write_text(DEBIAN_CONFIG.format(root=root / "data", port=port))
+    config.write_text(DEBIAN_CONFIG.format(root=root / "data", port=port) + more)
     process = subprocess.Popen(
         ["docker-registry", "serve", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
     )
