@@ -84,6 +84,13 @@ class Told:
     done: str
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is said of a request that is of no project."""
+
+    message: str
+
+
 def project_document(state: ProjectState) -> ProjectDocument:
     return ProjectDocument(
         project=state.key,

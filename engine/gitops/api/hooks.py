@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from engine.client.errors import NotFound, Unauthorized
 from engine.gitops.api.call import Call
+from engine.gitops.api.documents import Message
 from engine.gitops.secretfile import read_secret
 from engine.gitops.settings.models import Webhook
 
@@ -37,9 +38,9 @@ async def receive(call: Call) -> None:
     unique = sha256(name.encode() + b"\0" + signed_part(webhook, call.exchange.headers) + b"\0" + body).hexdigest()
     if call.agent.desk.store.first_delivery(unique, now):
         following.poke()
-        await call.answer({"message": f"{name} is looked at now"}, 202)
+        await call.answer(Message(f"{name} is looked at now"), 202)
     else:
-        await call.answer({"message": "this was delivered before"}, 202)
+        await call.answer(Message("this was delivered before"), 202)
 
 
 def check(webhook: Webhook, headers: Mapping[str, str], body: bytes, now: float) -> None:

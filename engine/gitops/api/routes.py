@@ -11,6 +11,7 @@ from engine.gitops.api import documents
 from engine.gitops.api.call import Call
 from engine.gitops.api.documents import (
     EventDocument,
+    Message,
     PlanDocument,
     ProjectDocument,
     ReleaseDocument,
@@ -18,6 +19,7 @@ from engine.gitops.api.documents import (
     Told,
 )
 from engine.gitops.api.events import send_events
+from engine.gitops.api.hooks import receive
 from engine.gitops.settings.models import Role
 from engine.gitops.state.project import ProjectState, Waiting
 
@@ -162,6 +164,14 @@ ROUTES: tuple[Route, ...] = (
         rollback,
         Told,
         body=(("revision", "where to; without it, the last healthy one before"),),
+    ),
+    Route(
+        "POST",
+        "/hooks/{source}",
+        None,
+        "A git host says that something was pushed; 401 where it isn't signed as agent.yaml has it",
+        receive,
+        Message,
     ),
     Route("GET", "/metrics", Role.READ, "Counters and states for Prometheus", metrics),
     Route("GET", "/healthz", None, "Whether the agent answers", healthz),

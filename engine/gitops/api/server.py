@@ -17,7 +17,6 @@ import anyio
 
 from engine.client.errors import STATUS, EngineError, Forbidden, NotFound, SystemFailure, Unauthorized
 from engine.gitops.api.call import Call
-from engine.gitops.api.hooks import receive
 from engine.gitops.api.routes import ROUTES, Route
 from engine.gitops.loop.agent import Agent
 from engine.gitops.secretfile import read_secret
@@ -25,8 +24,6 @@ from engine.gitops.settings.models import Role, Token
 from engine.http.errors import HttpFault
 from engine.http.listen import bind_tcp, bind_unix, serve
 from engine.http.server import BadRequest, Exchange
-
-HOOK = re.compile(r"/hooks/([^/]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +93,6 @@ async def refuse(call: Call, status: int, message: str) -> None:
 
 async def dispatch(call: Call, tokens: tuple[Token, ...] | None) -> None:
     path, method = unquote(call.exchange.target.partition("?")[0]), call.exchange.method
-    if (hook := HOOK.fullmatch(path)) and method == "POST":
-        call.path = {"source": hook[1]}
-        await receive(call)
-        return
     route = find(call, path, "GET" if method == "HEAD" else method)
     if route.role is not None:
         identify(call, tokens)

@@ -10,6 +10,7 @@ from functools import cached_property
 from engine.gitops.loop import gate
 from engine.gitops.loop.choice import Choice
 from engine.gitops.loop.desk import Desk, Ready
+from engine.gitops.loop.kept import newest_release
 from engine.gitops.loop.roster import Target
 from engine.gitops.settings.models import Policy
 from engine.gitops.state.project import Health, ProjectState, Sync, Waiting
@@ -81,11 +82,13 @@ class Case:
         return self.rest()
 
     def note_release(self, work: Convergence) -> None:
-        """Under which number the ledger has what stands now: a folder can go back to nothing else."""
+        """Under which number the ledger has what stands now. Where nothing had to change, it has it already."""
         state, recorder = self.state, work.turn.recorder if work.turn is not None else None
-        if recorder is not None and recorder.number is not None:
-            state.releases.pop(self.choice.revision, None)
-            state.releases[self.choice.revision] = recorder.number
+        number = recorder.number if recorder is not None else None
+        if number is None and self.new:
+            number = newest_release(self.desk.folder, state)
+        if number is not None:
+            state.releases[self.choice.revision] = number
         kept = {state.synced, state.healthy, state.before}
         state.releases = {revision: number for revision, number in state.releases.items() if revision in kept}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from engine.client.errors import EngineError, Unavailable
+from engine.client.errors import Conflict, EngineError, NotFound, Unavailable
 from engine.gitops.loop import gate
 from engine.gitops.loop.case import AT_ONCE, Case
 from engine.gitops.loop.desk import Ready
@@ -76,10 +76,17 @@ class Look(Case):
             return self.fail(error.message, final=False)
 
     async def ready(self) -> Ready:
-        """The project as it is to stand. A folder has its newest state only: what it was is in the ledger."""
+        """The project as it is to stand. Back is to what ran, images and all, as the ledger has it; where it has it no
+        longer, a repository still gives the commit, and a folder nothing.
+        """
         revision, target = self.choice.revision, self.target
-        if target.tree.checkout is None and revision != target.revision:
-            return await kept_release(self.desk, target, self.state, revision)
+        folder = target.tree.checkout is None
+        if revision != target.revision and (folder or (self.back and revision in self.state.releases)):
+            try:
+                return await kept_release(self.desk, target, self.state, revision)
+            except (Conflict, NotFound):
+                if folder:
+                    raise
         return await self.desk.ready(target, revision)
 
     async def lost(self, error: Unavailable) -> float:
@@ -114,15 +121,17 @@ class Look(Case):
     def turn(self, work: Convergence, options: PlanOptions, ready: Ready) -> Turn:
         """The project's lock, for as long as it is written to, and the release that comes of it."""
         desk, tree = self.desk, self.target.tree
+        # what is mended later is no return
+        back = ready.release if self.new else None
         words = f"rorqual agent: {self.state.key} at {self.choice.revision[:12]}"
         recorder = Recorder(
             work.engine,
             work.project,
             work.sealer,
             Terms(desk.folder / FOLDER, words, KEEP, self.say),
-            "up" if ready.release is None else "rollback",
+            "up" if back is None else "rollback",
             options._replace(separator=work.separator),
-            ready.release,
+            back,
             commit=Commit(self.choice.revision, subject=self.subject) if tree.checkout is not None else None,
         )
         return Turn(work.engine, work.project.name, words, LockTerms(LOCK_SECONDS), desk.folder, self.say, recorder)
@@ -224,7 +233,8 @@ class Look(Case):
         state.health = Health.PROGRESSING
         if self.new and not begun and not plan.empty and not self.back:
             self.desk.tell(state, "syncing", f"{self.choice.revision[:12]}: {gate.summary(plan)}")
-        state.uses[self.choice.revision] = list(ready.objects)
+        if ready.release is None:
+            state.uses[self.choice.revision] = list(ready.objects)
         state.owned = sorted({*state.owned, *addresses_of(ready.project)})
         if not self.new and not plan.empty:
             gate.record_heal(state, plan, self.now)

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.client.errors import SystemFailure
+from engine.gitops.secretfile import read_secret
 from engine.gitops.settings.models import Credentials
 from engine.gitops.sources.faults import SourceFault
 from engine.kit.process import Completed, ProcessTimeout, run_process
@@ -58,6 +60,7 @@ class Git:
     async def attempt(
         self, *words: str, at: Path | None = None, stdin: bytes = b"", environment: Mapping[str, str] | None = None
     ) -> Completed:
+        self.check_credentials()
         repository = ("--git-dir", str(at)) if at is not None else ()
         command = ["git", *repository, *self.options(), *words]
         try:
@@ -71,6 +74,16 @@ class Git:
             raise SourceFault("git is not installed: install the system's git package") from None
         except ProcessTimeout:
             raise SourceFault(f"git {words[0]} did not end within {self.timeout_seconds:g} seconds") from None
+
+    def check_credentials(self) -> None:
+        """git and ssh would only say that they were refused."""
+        for file in (self.credentials.password_file, self.credentials.ssh_key_file):
+            if file is None:
+                continue
+            try:
+                read_secret(file)
+            except SystemFailure as error:
+                raise SourceFault(error.message) from None
 
     def options(self) -> Sequence[str]:
         values = list(LFS) if self.lfs else []

@@ -36,6 +36,8 @@ from tests.engine.gitops.repository import Repository, make_repository
 pytestmark = pytest.mark.anyio
 PATIENCE_SECONDS = 30.0
 KINDS = ("github", "gitlab", "gitea", "forgejo", "generic")
+# but for the webhooks, of which the signature decides
+ASKED = [route for route in ROUTES if route.pattern != "/hooks/{source}"]
 SECRET = b"s3cret"
 
 
@@ -210,7 +212,7 @@ async def test_a_token_may_do_what_its_role_says(asked: Asked, token: str, metho
     assert (await asked.ask(method, path, token=token))[0] == status
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.pattern}")
+@pytest.mark.parametrize("route", ASKED, ids=lambda route: f"{route.method} {route.pattern}")
 async def test_every_route_is_open_to_the_roles_that_cover_its_own_and_to_nobody_else(
     asked: Asked, route: Route
 ) -> None:

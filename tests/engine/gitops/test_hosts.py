@@ -63,7 +63,7 @@ async def test_https_with_a_password_from_a_file(repository: Repository, places:
         for credentials, told in (
             (replace(good, ca_file=None), "certificate"),
             (Credentials(ca_file=host.ca), "could not read Username|terminal prompts disabled"),
-            (replace(good, password_file=tmp_path / "nowhere"), "Authentication failed|could not read Password"),
+            (replace(good, password_file=tmp_path / "nowhere"), "can't read the secret .*nowhere: No such file"),
         ):
             other = Places(tmp_path / f"state-{told[:5]}")
             other.prepare()

@@ -81,6 +81,32 @@ async def test_a_release_that_never_gets_healthy_goes_back_and_is_held(there: tu
         await host.synced(agent, newer)
 
 
+async def test_going_back_is_to_the_very_image_that_ran_although_its_tag_has_moved(there: tuple[Host, Engine]) -> None:
+    host, client = there
+    tag, web = f"{host.name}:latest", f"{host.name}-web-1"
+    await client.images.tag(host.running.image, host.name, "latest")
+    text = host.web().replace(host.running.image, tag)
+    good = host.commit(text)
+    async with host.agent() as agent:
+        await host.synced(agent, good)
+        ran = (await client.containers.inspect(web))["Image"]
+        # a newer image under the same tag, with which nothing can start
+        broken = (await client.containers.create({"Image": host.running.image}))["Id"]
+        await client.containers.commit(broken, repository=host.name, tag="latest", changes=['ENTRYPOINT ["/no"]'])
+        await client.containers.remove(broken)
+        bad = host.commit(text + "    environment: {NEW: 1}\n")
+        state = await host.until(agent, lambda s: bad in s.held and s.health is Health.HEALTHY)
+        assert state.synced == good
+        found = await client.containers.inspect(web)
+        assert found["Image"] == ran and "NEW=1" not in (found["Config"]["Env"] or ())
+        newest, *_ = documents.releases(agent, state)
+        assert newest.kind == "rollback"
+        await client.containers.remove(web, force=True)
+        await host.heard("healed")
+        assert (await client.containers.inspect(web))["Image"] == ran
+        assert [release.kind for release in documents.releases(agent, state)] == ["up", "rollback", "up", "up"]
+
+
 async def test_a_faulty_file_is_held_and_what_stands_is_kept_up(there: tuple[Host, Engine]) -> None:
     host, client = there
     good = host.commit(host.web())
