@@ -1,7 +1,8 @@
 """The systemd units of the embedded engine: what `rorqual daemon unit` prints or writes. Pure.
 
 The socket is systemd's, so a client never meets a daemon that is not up yet. Containers outlive the daemon's unit:
-only its own process is ended with it (KillMode=process), and the cgroups below it are its own (Delegate=yes).
+only its own process is ended with it (KillMode=process), the cgroups below it are its own (Delegate=yes), and what
+lives on is in cgroups beside it (kit.apart).
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ from engine.daemon.images.images import LocalImages
 from engine.daemon.images.index import ImageIndex
 from engine.daemon.images.pull import Pulls
 from engine.daemon.images.push import Pushes
-from engine.daemon.lives import Activity, leave_run_folder, sole_owner, tell_ready, until_idle
+from engine.daemon.lives import Activity, leave, sole_owner, tell_ready, until_idle
 from engine.daemon.networks.check import network_findings
 from engine.daemon.networks.opening import open_networks
 from engine.daemon.protocols import Places, Store, Users
@@ -61,6 +61,7 @@ from engine.daemon.store.records import RecordStore
 from engine.daemon.volumes.check import volume_findings
 from engine.daemon.volumes.volumes import LocalVolumes
 from engine.http.listen import serve
+from engine.kit.apart import places_apart
 from engine.kit.clock import Clock, SystemClock
 from engine.registry.client.policy import Policy
 from engine.registry.client.registries import Registries
@@ -109,7 +110,7 @@ async def run_daemon(settings: Settings) -> None:
         finally:
             store.checkpoint()
             store.close()
-            leave_run_folder(settings.places.run)
+            leave(settings.places)
 
 
 @asynccontextmanager
@@ -129,8 +130,9 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
     facts.more.append(lambda: {"RegistryConfig": registry_routes.registry_config(settings.registries)})
     cache = BuildCache(places.root / "build-cache", store, layers, clock)
     images.also_kept += [pulls.kept, cache.tops]
+    outliving = places_apart(places.monitors_cgroup)
     async with (
-        open_networks(places, store, events, clock) as networks,
+        open_networks(places, store, events, clock, outliving) as networks,
         open_containers(
             places,
             store=store,
@@ -141,6 +143,7 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
             networks=networks.room,
             clock=clock,
             runtime=settings.runtime,
+            apart=outliving,
         ) as containers,
     ):
         users.containers = containers

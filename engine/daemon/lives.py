@@ -12,6 +12,7 @@ from pathlib import Path
 
 from engine.api.errors import Conflict
 from engine.daemon.protocols import Places, Users
+from engine.daemon.runtime import cgroups
 from engine.daemon.runtime.hall import settle_run_folder
 from engine.http.server import Exchange, Handler
 from engine.kit.clock import Clock
@@ -39,11 +40,15 @@ def sole_owner(places: Places) -> Iterator[None]:
         raise Conflict(f"another daemon works in {places.root}; stop it, or choose another --root") from None
 
 
-def leave_run_folder(run: Path) -> None:
-    """Take our tmpfs away where nothing lives in it any more: no container, and nobody who has a file open."""
-    if os.path.ismount(run) and not any((run / "c").glob("*")):
+def leave(places: Places) -> None:
+    """Take our cgroups and our tmpfs away where nothing lives any more: no container, nobody who has a file open."""
+    if any((places.run / "c").glob("*")):
+        return
+    for cgroup in (places.monitors_cgroup, places.cgroup):
+        cgroups.remove_if_empty(cgroup)
+    if os.path.ismount(places.run):
         with contextlib.suppress(OSError):
-            unmount(str(run), lazily=False)
+            unmount(str(places.run), lazily=False)
 
 
 class Activity:

@@ -23,6 +23,7 @@ Json = Any
 # A filter's name → its values, any of which may match: what engine.daemon.server.query makes of `?filters=`.
 Filters = Mapping[str, Sequence[str]]
 USUAL_ROOT = "/var/lib/rorqual"
+MONITORS = "monitors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,16 @@ class Places:
         """In the names of what daemons on one machine must not share; empty for the usual root. 12 hex digits."""
         root = str(self.root.resolve())
         return "" if root == USUAL_ROOT else sha256(root.encode()).hexdigest()[:12]
+
+    @property
+    def cgroup(self) -> str:
+        """The parent of this daemon's cgroups, in every hierarchy."""
+        return f"/rorqual-{self.mark}" if self.mark else "/rorqual"
+
+    @property
+    def monitors_cgroup(self) -> str:
+        """Of what must outlive the daemon's own cgroup, should it have one."""
+        return f"{self.cgroup}/{MONITORS}"
 
 
 # --- store ---------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from pathlib import Path
 from engine.daemon.checking import Finding, in_thread
 from engine.daemon.containers.rooms import Rooms
 from engine.daemon.containers.shelf import KIND, Entry
+from engine.daemon.protocols import MONITORS
 from engine.daemon.runtime import cgroups
 from engine.daemon.runtime.check import runtime_findings, strays_in
 
@@ -58,7 +59,7 @@ def record_findings(rooms: Rooms, snapshots: set[str]) -> list[Finding]:
 def cgroup_findings(rooms: Rooms, known: Collection[str]) -> list[Finding]:
     """In our own parent whoever is unknown; in one that a user named, which others may use too, ours alone."""
     found = []
-    for name in cgroups.below(rooms.cgroup_parent) - set(known):
+    for name in cgroups.below(rooms.cgroup_parent) - {*known, MONITORS}:
         path = f"{rooms.cgroup_parent}/{name}"
         remove = in_thread(cgroups.remove, path)
         found.append(

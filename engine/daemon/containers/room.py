@@ -262,6 +262,7 @@ async def open_containers(
     networks: Networks,
     clock: Clock,
     runtime: str | None = None,
+    apart: Sequence[Path] = (),
 ) -> AsyncIterator[ContainerRoom]:
     """Recover what is there, then serve until the block ends. Containers outlive it."""
     rooms = Rooms(
@@ -271,11 +272,11 @@ async def open_containers(
         snapshots=snapshots,
         volumes=volumes,
         networks=networks,
-        runtime=ConmonRuntime(places.run, places.root / "seccomp", runtime),
+        runtime=ConmonRuntime(places.run, places.root / "seccomp", runtime, apart),
         shelf=Shelf(store),
         clock=clock,
         host=read_host(cgroups.version(), cgroups.hierarchies().keys()),
-        cgroup_parent=f"/rorqual-{places.mark}" if places.mark else "/rorqual",
+        cgroup_parent=places.cgroup,
         folder=places.root / "containers",
         run=places.run / "files",
     )
@@ -289,4 +290,3 @@ async def open_containers(
         tasks.start_soon(room.logs.rotate_for_ever)
         yield room
         tasks.cancel_scope.cancel()
-    cgroups.remove_if_empty(rooms.cgroup_parent)

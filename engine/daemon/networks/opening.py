@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine.daemon.networks.catalog import Catalog, Identity
 from engine.daemon.networks.infrastructure import Infrastructure
@@ -30,14 +31,19 @@ class OpenNetworks:
 
 
 @asynccontextmanager
-async def open_networks(places: Places, store: Store, events: Events, clock: Clock) -> AsyncIterator[OpenNetworks]:
-    """`room.recover` comes next, once it is known which containers live. Links and look-ups stay when this ends."""
+async def open_networks(
+    places: Places, store: Store, events: Events, clock: Clock, apart: Sequence[Path] = ()
+) -> AsyncIterator[OpenNetworks]:
+    """`room.recover` comes next, once it is known which containers live. Links and look-ups stay when this ends.
+
+    `apart`: the cgroups of what outlives the daemon (kit.apart).
+    """
     folder = places.run / "networks"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     identity = identity_of(places)
     catalog = Catalog(store)
     infrastructure = Infrastructure(catalog, identity)
-    steward = StewardClient(folder)
+    steward = StewardClient(folder, apart)
     room = NetworkRoom(catalog, infrastructure, steward, events, Placements(folder / "containers"))
     registry = NetworkRegistry(catalog, infrastructure, room, events, clock)
     await registry.predefine(identity)

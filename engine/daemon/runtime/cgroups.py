@@ -12,6 +12,9 @@ import time
 from functools import cache
 from pathlib import Path
 
+# The name server's process is told to end a moment before its cgroup is taken away.
+ENDING_SECONDS = 1.0
+UNIFIED = Path("/sys/fs/cgroup/unified")
 CONTROLLERS = {"cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "net_cls", "net_prio"}
 
 
@@ -35,6 +38,11 @@ def hierarchies() -> dict[str, Path]:
                 if name in {"hugetlb", "perf_event", "rdma", "misc"}:
                     found.setdefault(name, point)
     return found
+
+
+def every_root() -> set[Path]:
+    """Each hierarchy's, the one without controllers of a hybrid machine too: monitors may have a place there."""
+    return {*hierarchies().values(), *([UNIFIED] if UNIFIED.is_dir() else [])}
 
 
 def version() -> int:
@@ -99,10 +107,17 @@ def below(path: str) -> set[str]:
 
 
 def remove_if_empty(path: str) -> None:
-    """Take a parent away that has no cgroups and no processes."""
-    for root in set(hierarchies().values()):
-        with contextlib.suppress(OSError):
-            os.rmdir(root / path.lstrip("/"))
+    """Take a cgroup away that has no others below it and no processes; one that ends just now is waited for."""
+    deadline = time.monotonic() + ENDING_SECONDS
+    for root in every_root():
+        place = root / path.lstrip("/")
+        while place.exists():
+            try:
+                os.rmdir(place)
+            except OSError:
+                if time.monotonic() > deadline or below(path):
+                    break
+                time.sleep(0.01)
 
 
 def remove(path: str, *, timeout_seconds: float = 5.0) -> None:

@@ -58,7 +58,8 @@ class Launch:
 
 
 class ConmonRuntime:
-    def __init__(self, run: Path, cache: Path, wanted: str | None = None) -> None:
+    def __init__(self, run: Path, cache: Path, wanted: str | None = None, apart: Sequence[Path] = ()) -> None:
+        """`apart`: the cgroups of the monitors (kit.apart)."""
         self.bundles = run / "c"
         self.state = run / "oci"
         self._execs = run / "x"
@@ -66,6 +67,7 @@ class ConmonRuntime:
         self.available: Mapping[str, OciRuntime] = find_runtimes()
         self.preferred = choose_runtime(self.available, wanted)
         self._conmon = find_conmon()
+        self._apart = apart
         self._filters = FilterCache(cache)
         self._starts = anyio.Semaphore(STARTS_AT_ONCE)
 
@@ -116,7 +118,7 @@ class ConmonRuntime:
             lay(part, bundle)
         terminal = spec["process"]["terminal"]
         asked = Monitored(launch.id, bundle, launch.log, terminal, launch.stdin, launch.leave_stdin_open)
-        pid = monitor.launch(asked, self._conmon, runtime, self.state, spec["process"]["args"])
+        pid = monitor.launch(asked, self._conmon, runtime, self.state, spec["process"]["args"], self._apart)
         self._filters.keep(launch.spec, runtime, self.state / launch.id / "seccomp.bpf")
         return pid
 

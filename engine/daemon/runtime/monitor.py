@@ -18,6 +18,7 @@ from pathlib import Path
 
 from engine.api.errors import EngineError, InvalidArgument, SystemFailure
 from engine.daemon.runtime.programs import OciRuntime
+from engine.kit.apart import apart
 
 CREATE_SECONDS = 60.0
 
@@ -68,8 +69,15 @@ def command(asked: Monitored, conmon: str, runtime: OciRuntime, state: Path) -> 
     return words
 
 
-def launch(asked: Monitored, conmon: str, runtime: OciRuntime, state: Path, arguments: Sequence[str]) -> int:
-    """Call conmon, which calls the runtime's create; return the container's first pid. Blocks.
+def launch(
+    asked: Monitored,
+    conmon: str,
+    runtime: OciRuntime,
+    state: Path,
+    arguments: Sequence[str],
+    places: Sequence[Path] = (),
+) -> int:
+    """Call conmon, in the cgroups `places`; it calls the runtime's create. Return the container's first pid. Blocks.
 
     Raises NotStartable for a program that can't be run, else an EngineError with the runtime's own words.
     """
@@ -78,7 +86,7 @@ def launch(asked: Monitored, conmon: str, runtime: OciRuntime, state: Path, argu
     try:
         with (asked.bundle / "conmon.err").open("wb") as complaints:
             process = subprocess.Popen(
-                command(asked, conmon, runtime, state),
+                apart(command(asked, conmon, runtime, state), places),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=complaints,

@@ -17,7 +17,7 @@ import pytest
 from engine.api.containers import ContainerCreate
 from engine.api.errors import EngineError
 from engine.client.session import Engine, open_client
-from engine.daemon.protocols import Places
+from engine.daemon.protocols import MONITORS, Places
 from engine.daemon.runtime import cgroups
 from tests.engine.daemon.daemons import IMAGE, Daemon, running_daemon
 
@@ -141,7 +141,7 @@ def alive(pid: int) -> bool:
 def cgroups_of(daemon: Daemon) -> set[str]:
     """The ids of the daemon's containers that have a cgroup."""
     places = Places(daemon.folder / "root", daemon.folder / "run", daemon.folder / "engine.sock")
-    return cgroups.below(f"/rorqual-{places.mark}")
+    return cgroups.below(places.cgroup) - {MONITORS}
 
 
 async def check_witness(engine: Engine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -11,12 +12,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import pytest
 
 from engine.cli.units import SERVICE, SOCKET, service_unit, socket_unit
+from engine.daemon.protocols import Places
+from engine.kit.apart import mount_points
+from tests.busybox import REFERENCE
 from tests.engine.client.test_tls import make_certificates
 from tests.engine.daemon.test_lives import ENVIRONMENT, RORQUAL, await_socket, flags
-from tests.engines import needs, short_folder
+from tests.engines import RunningEngine, load_image, needs, short_folder
 
 # What systemd does for a socket unit: descriptor 3 is the listening socket, and the daemon is told so.
 HAND_OVER = """
@@ -166,3 +171,46 @@ def test_events_are_told_after_a_restart_too(place: Path) -> None:
                 assert "create remembered" in done.stdout.splitlines()
             process.terminate()
             assert process.wait(30) == 0
+
+
+@pytest.mark.root
+def test_monitors_and_the_names_helper_outlive_the_daemon_s_cgroup(place: Path) -> None:
+    """A service manager that ends a unit by its cgroup ends the daemon alone."""
+    needs("docker", "conmon")
+    points = mount_points(Path("/proc/self/mountinfo").read_text().splitlines())
+    units = [point / f"rorqual-test-unit-{os.getpid()}" for point in points.values()]
+    for unit in units:
+        unit.mkdir()
+    enter = "".join(f"echo $$ >{unit}/cgroup.procs; " for unit in units)
+    daemon = [*RORQUAL, "daemon", *flags(place), f"--socket={place / 's'}"]
+    command = ["unshare", "--net", "sh", "-ec", f'{enter} exec "$@"', "sh", *daemon]
+    try:
+        with subprocess.Popen(command, env=ENVIRONMENT, text=True) as process:
+            await_socket(process, place / "s")
+            anyio.run(load_image, RunningEngine("rorqual", place / "s", process.pid))
+            docker = ["docker", "-H", f"unix://{place / 's'}"]
+            subprocess.run([*docker, "network", "create", "own"], check=True, capture_output=True)
+            run = [*docker, "run", "-d", "--name=kept", "--network=own", REFERENCE, "sleep", "1000"]
+            subprocess.run(run, check=True, capture_output=True)
+            assert [members(unit) for unit in units] == [{process.pid}] * len(units)
+            for unit in units:
+                for pid in members(unit):
+                    os.kill(pid, signal.SIGKILL)
+            process.wait(30)
+        with subprocess.Popen(["unshare", "--net", *daemon], env=ENVIRONMENT, text=True) as process:
+            await_socket(process, place / "s")
+            show = [*docker, "inspect", "--format={{.State.Status}}", "kept"]
+            shown = subprocess.run(show, check=True, capture_output=True, text=True)
+            assert shown.stdout == "running\n"
+            subprocess.run([*docker, "rm", "-f", "kept"], check=True, capture_output=True)
+            process.terminate()
+            assert process.wait(30) == 0
+        mark = Places(place / "root", place / "run", place / "s").cgroup
+        assert not any((point / mark.lstrip("/")).exists() for point in points.values())
+    finally:
+        for unit in units:
+            unit.rmdir()
+
+
+def members(cgroup: Path) -> set[int]:
+    return {int(word) for word in (cgroup / "cgroup.procs").read_text().split()}

@@ -23,6 +23,7 @@ import anyio.to_thread
 
 from engine.api.errors import SystemFailure
 from engine.daemon.networks.steward.channel import FORMAT, LONGEST_MESSAGE, MOST_HANDLES
+from engine.kit.apart import apart
 
 START_SECONDS = 20.0
 ANSWER_SECONDS = 20.0
@@ -51,8 +52,10 @@ class Handle:
 class StewardClient:
     """One conversation at a time. `folder` is on a tmpfs, and the daemon's own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, places: Sequence[Path] = ()) -> None:
+        """`places`: the cgroups that it begins in (kit.apart)."""
         self._folder = folder
+        self._places = places
         self._peer: socket.socket | None = None
         self._turn = anyio.Lock()
         self._pid: int | None = None
@@ -201,9 +204,11 @@ class StewardClient:
         log = os.open(self._folder / "steward.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         nowhere = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         try:
+            command = [sys.executable, "-P", "-m", "engine.daemon.networks.steward", str(self._folder)]
+            command = apart(command, self._places)
             self._pid = os.posix_spawn(
-                sys.executable,
-                [sys.executable, "-P", "-m", "engine.daemon.networks.steward", str(self._folder)],
+                command[0],
+                command,
                 os.environ,
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, nowhere, 0),
