@@ -68,6 +68,7 @@ from engine.registry.client.registries import Registries
 from engine.registry.server.serving import Serving, make_registry, serve_registry
 
 CHECKPOINT_SECONDS = 30.0
+SYNC_SECONDS = 10.0
 META = "daemon"
 Loop = Callable[[], Coroutine[Any, Any, None]]
 
@@ -189,7 +190,7 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
             *check_routes.routes(check),
             *unserved_routes.routes(),
         ]
-        yield Opened(routes, users, [networks.room.supervise, pulls.downloads.run])
+        yield Opened(routes, users, [networks.room.supervise, pulls.downloads.run, partial(keep_syncing, layers)])
 
 
 async def serve_until_ended(
@@ -229,6 +230,13 @@ async def keep_checkpointing(store: RecordStore) -> None:
     while True:
         await anyio.sleep(CHECKPOINT_SECONDS)
         await to_thread.run_sync(store.checkpoint)
+
+
+async def keep_syncing(layers: Layers) -> None:
+    """Layers reach the disk soon, and nobody waits for it."""
+    while True:
+        await anyio.sleep(SYNC_SECONDS)
+        await to_thread.run_sync(layers.sync)
 
 
 def engine_id(store: Store) -> str:

@@ -29,6 +29,9 @@ from engine.http.upgraded import Upgraded
 
 # A head must be whole this long after its first byte; between requests a connection may rest for longer.
 HEAD_SECONDS, REST_SECONDS = 30.0, 900.0
+MOST_HEADERS = 100
+# A body that is read as a whole must be there so long after it was asked for.
+BODY_SECONDS = 60.0
 # What a client may still send after an answer that didn't want it, so that it can read the answer at all.
 DRAIN_BYTES, DRAIN_SECONDS = 1 << 20, 2.0
 # How long a client may take to read the head that hands the stream over, and how often it is looked for.
@@ -146,14 +149,19 @@ class Exchange:
             yield piece
 
     async def read(self, limit: int) -> bytes:
-        """The whole body. Raises BadRequest (413) past `limit` bytes."""
+        """The whole body. Raises BadRequest: 413 past `limit` bytes, 408 past BODY_SECONDS."""
+        if self._body.done:
+            return b""
         whole = bytearray()
-        while piece := await self.receive():
-            whole += piece
-            if len(whole) > limit:
-                self.stays = False
-                raise BadRequest(f"the request's body is larger than {limit} bytes", 413)
-        return bytes(whole)
+        with anyio.move_on_after(BODY_SECONDS):
+            while piece := await self.receive():
+                whole += piece
+                if len(whole) > limit:
+                    self.stays = False
+                    raise BadRequest(f"the request's body is larger than {limit} bytes", 413)
+            return bytes(whole)
+        self.stays = False
+        raise BadRequest(f"the request's body did not come within {BODY_SECONDS:g} seconds", 408)
 
     async def answer(self, status: int, headers: Headers, body: bytes = b"") -> None:
         """The whole answer at once."""
@@ -313,6 +321,8 @@ def parse_head(head: bytes) -> h11.Request:
         raise BadRequest(f"the request is not HTTP ({error})", error.error_status_hint) from error
     if not isinstance(event, h11.Request):
         raise BadRequest("the request is not HTTP")
+    if len(event.headers) > MOST_HEADERS:
+        raise BadRequest(f"the request has more than {MOST_HEADERS} headers", 431)
     return event
 
 

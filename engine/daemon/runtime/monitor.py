@@ -105,7 +105,7 @@ def launch(
         os.close(reading)
         if writing >= 0:
             os.close(writing)
-    return pid_in(answer, asked.bundle, arguments)
+    return pid_in(answer, asked.bundle, runtime.name, arguments)
 
 
 def first_line(handle: int, deadline: float) -> bytes:
@@ -132,13 +132,15 @@ def reap(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def pid_in(answer: bytes, bundle: Path, arguments: Sequence[str]) -> int:
+def pid_in(answer: bytes, bundle: Path, runtime: str, arguments: Sequence[str]) -> int:
     try:
         said = json.loads(answer)
         pid = int(said.get("data", said.get("pid", -1)))
     except (ValueError, AttributeError):
         words = (bundle / "conmon.err").read_text(errors="replace").strip()
-        raise SystemFailure(f"the container's monitor did not start: {words or 'it said nothing'}") from None
+        raise SystemFailure(
+            f"the runtime ({runtime}) or the container's monitor ended at once: {words or 'no word'}"
+        ) from None
     if pid > 0:
         return pid
     complaint = str(said.get("message", "")).strip() or (bundle / "conmon.err").read_text(errors="replace").strip()

@@ -24,6 +24,7 @@ JSON_TYPE = {"Content-Type": "application/json"}
 RAW_STREAM = "application/vnd.docker.raw-stream"
 MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream"
 LARGEST_JSON = 16 << 20
+MOST_PARAMETERS = 1000
 FALSE = {"", "0", "no", "false", "none"}
 
 
@@ -49,7 +50,11 @@ class Request:
     # --- what was asked
     @cached_property
     def query(self) -> Mapping[str, list[str]]:
-        return parse_qs(self._query, keep_blank_values=True, max_num_fields=1000)
+        """Raises InvalidArgument for too many."""
+        try:
+            return parse_qs(self._query, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
+        except ValueError:
+            raise InvalidArgument(f"the request has more than {MOST_PARAMETERS} parameters") from None
 
     def text(self, name: str, default: str = "") -> str:
         return self.query.get(name, [default])[0]

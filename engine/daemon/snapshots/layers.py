@@ -12,6 +12,7 @@ import hashlib
 import itertools
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from engine.api.errors import NotFound, SystemFailure
 from engine.daemon.protocols import Store
 from engine.daemon.snapshots.adopt import Adoption
 from engine.daemon.snapshots.apart import take_in_apart
+from engine.daemon.snapshots.durability import Durability
 from engine.daemon.snapshots.intake import take_in
 from engine.daemon.snapshots.parents import borrow_from_parents
 from engine.daemon.snapshots.recipe import RecipeWriter, records, tar_of
@@ -63,8 +65,8 @@ def chain_id_of(parent: str, diff_id: str) -> str:
 
 
 class Layers:
-    def __init__(self, root: Path, store: Store, *, apart_from: int = SMALL) -> None:
-        """`apart_from`: how large a packed layer is that gets a process of its own, in bytes."""
+    def __init__(self, root: Path, store: Store, *, apart_from: int = SMALL, boot: str | None = None) -> None:
+        """`apart_from`: how large a packed layer is that gets a process of its own, in bytes. `boot`: a test's."""
         self.root = root
         self._apart_from = apart_from
         self._store = store
@@ -76,9 +78,30 @@ class Layers:
         self._recent: set[str] = set()
         # The folders of layers that are unpacked and in no chain yet.
         self._fresh: set[str] = set()
+        self._durability = Durability(store, boot)
+        self._drop_torn()
         self._remove_strays()
         numbers = [int(layer.folder, 36) for layer in self.all()]
         self._numbers = itertools.count(max(numbers, default=0) + 1)
+
+    def _drop_torn(self) -> None:
+        """After a loss of power: a layer whose files did not all reach the disk is gone, until it is loaded again."""
+        for folder in self._durability.suspects():
+            own = [layer for layer in self.all() if layer.folder == folder]
+            try:
+                for _ in self.tar(own[0].chain_id) if own else ():
+                    pass
+            except (SystemFailure, OSError, ValueError) as error:
+                print(f"rorqual: layer {own[0].diff_id} did not reach the disk: {error}", file=sys.stderr, flush=True)
+                with self._store.transaction():
+                    for layer in own:
+                        self._store.delete(KIND, layer.chain_id)
+                self._chains = {id: layer for id, layer in self._chains.items() if layer.folder != folder}
+            self._durability.settle(folder)
+
+    def sync(self) -> None:
+        """What was unpacked lately reaches the disk. Blocks: for a thread, now and then."""
+        self._durability.sync(self.root)
 
     def _remove_strays(self) -> None:
         known = {layer.folder for layer in self.all()} | {EMPTY}
@@ -206,7 +229,10 @@ class Layers:
         return next((layer for layer in self.all() if layer.diff_id == diff_id), None)
 
     def _record(self, layer: Layer) -> Layer:
-        self._store.put(KIND, layer.chain_id, asdict(layer))
+        with self._store.transaction():
+            self._store.put(KIND, layer.chain_id, asdict(layer))
+            if layer.folder in self._fresh:
+                self._durability.mark(layer.folder)
         self._chains[layer.chain_id] = layer
         self._fresh.discard(layer.folder)
         return layer

@@ -77,8 +77,12 @@ class OverlaySnapshots:
         below = self._layers.folders(parent)[0] if parent else None
         place = Place(self._root / key)
         # four calls, no sync: a millisecond at the worst, less than a thread costs
-        make_folders(place, below)
-        self._store.put(KIND, key, {"parent": parent or ""})
+        try:
+            make_folders(place, below)
+            self._store.put(KIND, key, {"parent": parent or ""})
+        except BaseException:
+            shutil.rmtree(place.root, ignore_errors=True)
+            raise
         self._parents[key] = parent or ""
 
     def root_mount(self, key: str) -> RootMount:

@@ -4,7 +4,8 @@ SQLite runs in WAL mode with synchronous=NORMAL: a commit is a write(2) and no f
 daemon loses nothing, and a machine that loses power loses the last moments at most, in order. What can't be made
 again from the network or the layers (an image's names) asks for `sync`. Checkpoints, which do sync, run in a thread.
 A file that SQLite calls damaged is set aside and what can be read of it is kept. Some megabytes beside it are held in
-reserve: on a full disk they are given to the records, so that what takes space can still be removed.
+reserve: on a full disk they are given to the records, so that what takes space can still be removed. What is new gets
+none of it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ CREATE TABLE IF NOT EXISTS records (
 """
 FORMAT = 1
 RESERVE = 4 << 20
+# So long may the journal be while there is no reserve, in pages of 4 KiB.
+PAGES_WHEN_FULL = 100
 
 
 class RecordStore:
@@ -55,22 +58,39 @@ class RecordStore:
                 with self._reserve.open("xb") as file:
                     os.posix_fallocate(file.fileno(), 0, RESERVE)
                 self._held = True
+                self._connection.execute("PRAGMA wal_autocheckpoint = 0")
 
     def _execute(self, statement: str, values: tuple[str, ...] = ()) -> None:
-        """On a full disk once more, with the reserve. Raises SystemFailure."""
+        """On a full disk once more, with the reserve, unless it adds something. Raises SystemFailure."""
         try:
             try:
                 self._connection.execute(statement, values)
             except sqlite3.OperationalError as error:
-                if "full" not in str(error) or not self._reserve.exists():
+                if "full" not in str(error) or not self._reserve.exists() or self._adds(statement, values):
                     raise
-                self._reserve.unlink()
-                self._held = False
+                self._use_reserve()
                 self._begin_again()
                 self._connection.execute(statement, values)
         except sqlite3.Error as error:
             raise SystemFailure(f"can't write the engine's records to {self._path}: {error}") from error
         self._done.append((statement, values))
+
+    def _use_reserve(self) -> None:
+        """Room for the file and its journal, which begins anew in its own place and from now on stays short."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        self._reserve.unlink()
+        self._held = False
+        self._connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {PAGES_WHEN_FULL}")
+
+    def _adds(self, statement: str, values: tuple[str, ...]) -> bool:
+        """Whether the transaction makes a record that isn't there yet: the reserve is for what takes others away."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        inserted = [row for text, row in [*self._done, (statement, values)] if text.startswith("INSERT")]
+        known = "SELECT 1 FROM records WHERE kind = ? AND id = ?"
+        return any(self._connection.execute(known, row[:2]).fetchone() is None for row in inserted)
 
     def _begin_again(self) -> None:
         """A full disk takes the whole transaction back: what was written in it is written again."""
@@ -197,7 +217,8 @@ def open_database(path: Path) -> sqlite3.Connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > FORMAT:
             raise SystemFailure(f"{path} was written by a newer Rorqual (format {version}); upgrade this one")
-        connection.execute(f"PRAGMA user_version = {FORMAT}")
+        if version != FORMAT:  # on a full disk what is written already can still be opened
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
         if (verdict := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise sqlite3.DatabaseError(verdict)
     except BaseException:

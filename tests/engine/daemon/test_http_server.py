@@ -146,8 +146,10 @@ async def test_every_fault_has_its_status_and_its_one_body(
         (request("POST /body", "Content-Length: 1", content=b"{"), b"400"),
         (request("POST /body", "Content-Length: 200000", content=b"[" * 200_000), b"400"),
         (request("POST /body", "Content-Length: 99999999", content=b"x" * 17_000_000), b"413"),
+        (request("GET /new", *[f"X-{number}: y" for number in range(101)]), b"431"),
+        (request("GET /echo/a/json?" + "a&" * 1001), b"400"),
     ],
-    ids=range(12),
+    ids=range(14),
 )
 async def test_what_is_no_request_is_refused_in_words(tmp_path: Path, wire: bytes, status: bytes) -> None:
     async with serving(tmp_path, *ROUTES) as talk:
@@ -209,6 +211,20 @@ async def test_a_head_that_comes_drop_by_drop_is_hung_up_on(tmp_path: Path, monk
             client.connect(str(tmp_path / "s"))
             client.setblocking(False)
             client.sendall(b"GET /new HT")
+            with anyio.fail_after(5):
+                await anyio.wait_readable(client)
+            assert client.recv(4096).startswith(b"HTTP/1.1 408")
+
+
+async def test_a_body_that_comes_drop_by_drop_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "BODY_SECONDS", 0.3)
+    async with serving(tmp_path, *ROUTES):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(tmp_path / "s"))
+            client.setblocking(False)
+            client.sendall(request("POST /body", "Content-Length: 100", content=b'{"half":'))
             with anyio.fail_after(5):
                 await anyio.wait_readable(client)
             assert client.recv(4096).startswith(b"HTTP/1.1 408")

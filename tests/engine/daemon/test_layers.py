@@ -251,3 +251,23 @@ def test_a_layer_that_was_changed_on_the_disk_is_not_given_out(layers: Layers) -
     (root / "a").write_bytes(b"evil")
     with pytest.raises(Exception, match="changed on the disk"):
         b"".join(layers.tar(layer.chain_id))
+
+
+def test_a_layer_that_a_loss_of_power_tore_is_gone_and_a_whole_one_stays(tmp_path: Path, store: RecordStore) -> None:
+    layers = Layers(tmp_path / "layers", store, boot="first")
+    torn, place = added(layers, tar_of(member("file", content=b"whole")))
+    whole, _ = added(layers, tar_of(member("other", content=b"whole too")))
+    synced, _ = added(layers, tar_of(member("third", content=b"and this")))
+    store.delete("layer-unsynced", synced.folder)
+    above, _ = added(layers, tar_of(member("above", content=b"x")), torn.chain_id)
+    (place / "file").write_bytes(b"")
+    # The same boot: only the daemon ended, and the page cache has it all.
+    assert len(Layers(tmp_path / "layers", store, boot="first").all()) == 4
+    again = Layers(tmp_path / "layers", store, boot="second")
+    assert {layer.chain_id for layer in again.all()} == {whole.chain_id, synced.chain_id, above.chain_id}
+    assert store.list("layer-unsynced") == {}
+    assert not place.exists()
+    restored, _ = added(again, tar_of(member("file", content=b"whole")))
+    assert restored.chain_id == torn.chain_id and again.folders(above.chain_id)[1] == again.root / restored.folder
+    again.sync()
+    assert store.list("layer-unsynced") == {}

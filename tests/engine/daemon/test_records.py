@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from engine.api.errors import SystemFailure
 from engine.daemon.store.records import RecordStore
 
 WRITER = """
 import sys
 from pathlib import Path
+from engine.api.errors import SystemFailure
 from engine.daemon.store.records import RecordStore
 store = RecordStore(Path(sys.argv[1]))
 number = 0
@@ -112,7 +114,7 @@ def test_checkpoints_keep_the_journal_small_while_records_are_written(tmp_path: 
     assert (tmp_path / "db").stat().st_size > 0
 
 
-def test_a_full_disk_leaves_room_to_write_down_what_goes(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_room_to_write_down_what_goes_and_none_for_what_is_new(tmp_path: Path) -> None:
     if os.getuid() != 0:
         pytest.skip("needs root to mount a small file system")
     place = tmp_path / "small"
@@ -120,16 +122,20 @@ def test_a_full_disk_leaves_room_to_write_down_what_goes(tmp_path: Path) -> None
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "none", str(place)], check=True)
     try:
         store = RecordStore(place / "records.db")
-        store.put("kind", "a", {"n": 1})
+        for number in range(200):
+            store.put("kind", f"b{number}", {"text": "x" * 1000})
         with (place / "big").open("wb") as file, suppress(OSError):
             while True:
                 file.write(bytes(1 << 16))
-        with store.transaction():
-            for number in range(200):
-                store.put("kind", f"b{number}", {"text": "x" * 1000})
-            store.delete("kind", "a")
-        assert len(store.list("kind")) == 200
+        for number in range(300):
+            with pytest.raises(SystemFailure, match="disk is full"), store.transaction():
+                store.put("kind", "b0", {"text": "y"})
+                store.put("kind", f"new{number}", {"text": "x" * 4000})
+        assert store.get("kind", "b0") == {"text": "x" * 1000}, "nothing of a refused transaction stays"
+        store.put("kind", "b0", {"text": "z" * 1000})
+        for number in range(1, 200):
+            store.delete("kind", f"b{number}")
         store.close()
-        assert len(RecordStore(place / "records.db").list("kind")) == 200
+        assert list(RecordStore(place / "records.db").list("kind")) == ["b0"]
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)

@@ -105,7 +105,6 @@ def test_a_config_that_cannot_be_meant_is_refused(config: dict[str, Any], words:
         ({"Memory": 1024}, "Minimum memory limit allowed is 6MB"),
         ({"NanoCpus": 1, "CpuQuota": 5000}, "Conflicting options"),
         ({"LogConfig": {"Type": "syslog"}}, "error looking up logging plugin syslog"),
-        ({"LogConfig": {"Config": {"max-file": "3"}}}, "without a max-size"),
         ({"LogConfig": {"Config": {"max-size": "big"}}}, "invalid size"),
         ({"PidMode": "container:"}, "invalid PID mode"),
         ({"NetworkMode": "container:x", "PortBindings": {"80/tcp": []}}, "conflicting options"),
