@@ -21,6 +21,10 @@ from engine.oci.reference import Reference
 from engine.registry.client.faults import Damaged, NoCredentials, Refused, RemoteFault, Unreachable
 
 
+BUILDKIT = "moby/buildkit"
+WITHOUT_BUILDKIT = "set DOCKER_BUILDKIT=0 to build with this engine's own builder"
+
+
 @contextmanager
 def pulling(reference: Reference) -> Iterator[None]:
     """Within, faults are about pulling `reference`."""
@@ -51,6 +55,9 @@ def pull_error(reference: Reference, fault: RemoteFault) -> EngineError:
             return NotFound(
                 f"pull access denied for {repository}, repository does not exist or may require 'docker login': {fault}"
             )
+        case Unreachable() if reference.path == BUILDKIT:
+            # nobody asked for this image: buildx did, in whose output the reason would be missed
+            return SystemFailure(f"{fault} (buildx wants {name} to build in: {WITHOUT_BUILDKIT})")
     return error_of(fault)
 
 

@@ -129,6 +129,8 @@ async def test_what_a_registry_has_not_is_said_as_docker_says_it(registry: Regis
             await room.pulls.pull(f"{registry.address}/never")
         with pytest.raises(SystemFailure, match=r"dial tcp 127\.0\.0\.1:1: connect: connection refused"):
             await room.pulls.pull("127.0.0.1:1/x")
+        with pytest.raises(SystemFailure, match=r"refused \(buildx wants .* to build in: set DOCKER_BUILDKIT=0"):
+            await room.pulls.pull("127.0.0.1:1/moby/buildkit:buildx-stable-1")
 
 
 def test_info_tells_of_mirrors_and_insecure_registries() -> None:
