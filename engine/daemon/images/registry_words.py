@@ -20,7 +20,6 @@ from engine.daemon.snapshots.tarread import TarFault
 from engine.oci.reference import Reference
 from engine.registry.client.faults import Damaged, NoCredentials, Refused, RemoteFault, Unreachable
 
-
 BUILDKIT = "moby/buildkit"
 WITHOUT_BUILDKIT = "set DOCKER_BUILDKIT=0 to build with this engine's own builder"
 
