@@ -6,14 +6,15 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import anyio
 import typer
 
-from engine.api.errors import InvalidArgument
+from engine.api.errors import EngineError, InvalidArgument
+from engine.cli.buildoutput import Output
 from engine.cli.objects.group import reached
 from engine.cli.options import EngineOptions, with_options
 from engine.dockerfile.durations import CantRead
@@ -48,6 +49,10 @@ def build(
     platform: Annotated[str, typer.Option("--platform", help="As linux/arm64; default: the engine's")] = "",
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Every step anew")] = False,
     pull: Annotated[bool, typer.Option("--pull", help="Newer base images where there are some")] = False,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="The files to DIR, or type=local|tar|docker|oci,dest=PLACE; - for stdout"),
+    ] = None,
     iidfile: Annotated[Path | None, typer.Option("--iidfile", help="Write the image's id to this file")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the image's id alone")] = False,
 ) -> None:
@@ -56,9 +61,12 @@ def build(
     from engine.builders.progress import BuildLine
     from engine.builders.sources import DockerfileBuild
 
+    place = Output.parse(output) if output is not None else None
+    lines = sys.stderr if place is not None and place.place == STDIN else sys.stdout
+
     def heard(line: BuildLine) -> None:
         if not quiet and line.total is None:
-            print(line.text, flush=True)
+            print(line.text, file=lines, flush=True)
 
     async def run() -> None:
         with context_at(folder) as (context, inline):
@@ -80,9 +88,15 @@ def build(
             options = BuildOptions(fresh=pull, no_cache=no_cache, platform=platform, marked=False)
             async with reached(engine) as client:
                 built = await build_image(client, source, list(tag or ()), options=options, on_line=heard)
+                if place is not None:
+                    await place.write(client, built.image_id, tag or ())
+                    if not tag and not (await client.images.inspect(built.image_id)).get("RepoTags"):
+                        # nobody can call it by a name; what others need of it stays
+                        with suppress(EngineError):
+                            await client.images.remove(built.image_id)
         for warning in built.warnings:
             print(f"rorqual: {warning}", file=sys.stderr)
-        if quiet:
+        if quiet and place is None:
             print(built.image_id)
         if iidfile is not None:
             await anyio.Path(iidfile).write_text(built.image_id)

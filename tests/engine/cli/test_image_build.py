@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,61 @@ def test_what_is_wrong_is_said_with_its_place(rorqual_engine: RunningEngine, tmp
     ):
         done = build(rorqual_engine, tmp_path, *words)
         assert done.returncode != 0 and told in done.stderr, done.stderr
+
+
+FLAT = f"""FROM {REFERENCE} AS made
+RUN mkdir -p /out/gone /out/kept && echo 1 > /out/file && echo 2 > /out/gone/x && ln /out/file /out/hard
+RUN rm -r /out/gone && echo 3 > /out/file && ln -s /etc/passwd /out/link && chmod 750 /out/kept
+FROM scratch
+COPY --from=made /out /
+"""
+
+
+def test_the_files_may_go_to_a_folder_or_a_tar(rorqual_engine: RunningEngine, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(FLAT)
+    named = build(rorqual_engine, tmp_path, "-t", "rq-named", ".")
+    assert named.returncode == 0, named.stderr
+    ids = rorqual_engine.inside(["docker", "-H", rorqual_engine.host, "images", "-q"]).stdout
+    for words in (("-o", "out"), ("--target", "made", "-o", "type=tar,dest=made.tar")):
+        done = build(rorqual_engine, tmp_path, *words, ".")
+        assert done.returncode == 0, done.stderr
+    out = tmp_path / "out"
+    assert sorted(path.name for path in out.iterdir()) == ["file", "hard", "kept", "link"]
+    assert [(out / name).read_text() for name in ("file", "hard")] == ["3\n", "1\n"]
+    assert os.readlink(out / "link") == "/etc/passwd" and (out / "kept").stat().st_mode & 0o777 == 0o750
+    with tarfile.open(tmp_path / "made.tar") as made:
+        names = made.getnames()
+        assert "bin/busybox" in names or "usr/bin/busybox" in names
+        assert "out/gone" not in names and made.getmember("out/link").linkname == "/etc/passwd"
+    # nobody named the second of these images
+    assert rorqual_engine.inside(["docker", "-H", rorqual_engine.host, "images", "-q"]).stdout == ids
+
+
+@pytest.mark.parametrize("kind", ["docker", "oci"])
+def test_an_image_may_go_to_an_archive(rorqual_engine: RunningEngine, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "Dockerfile").write_text(FLAT + "LABEL kept=yes\n")
+    done = build(rorqual_engine, tmp_path, "-t", f"rq-out:{kind}", "-o", f"type={kind},dest=image.tar", ".")
+    assert done.returncode == 0, done.stderr
+    place = f"docker-archive:image.tar:rq-out:{kind}" if kind == "docker" else "oci-archive:image.tar"
+    said = subprocess.run(["skopeo", "inspect", place], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert json.loads(said)["Labels"]["kept"] == "yes"
+    docker = ["docker", "-H", rorqual_engine.host]
+    subprocess.run([*docker, "rmi", f"rq-out:{kind}"], check=True, capture_output=True)
+    subprocess.run([*docker, "load", "-i", "image.tar"], cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run([*docker, "rmi", f"rq-out:{kind}"], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("type=registry,dest=x", "`image push` pushes it"),
+        ("type=far,dest=x", "--output takes DIR"),
+        ("type=local", "needs dest=DIR"),
+        ("type=tar,dest=x,compression=zstd", "--output takes DIR"),
+    ],
+)
+def test_an_output_that_can_not_be_meant_is_refused(
+    rorqual_engine: RunningEngine, tmp_path: Path, words: str, told: str
+) -> None:
+    done = build(rorqual_engine, tmp_path, "-o", words, ".")
+    assert done.returncode != 0 and told in done.stderr
