@@ -150,6 +150,13 @@ def oneoff_plan(plan: Plan, run: OneOff) -> Plan:
     return plan._replace(steps=tuple(changed(step, run) for step in plan.steps))
 
 
+def shared_plan(plan: Plan, service: str) -> Plan:
+    """What of the plan is not the run's own container."""
+    return plan._replace(
+        steps=tuple(s for s in plan.steps if not (isinstance(s.action, CreateContainer) and s.address.name == service))
+    )
+
+
 def changed(step: Step, run: OneOff) -> Step:
     action = step.action
     if not isinstance(action, CreateContainer) or step.address.name != run.service:

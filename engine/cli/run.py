@@ -15,7 +15,7 @@ import typer
 from engine.api.errors import InvalidArgument, NotFound
 from engine.cli.connection import connected
 from engine.cli.converge import Convergence, convergence
-from engine.cli.oneoff import OneOff, beside, environment_of, oneoff_plan, oneoff_project
+from engine.cli.oneoff import OneOff, beside, environment_of, oneoff_plan, oneoff_project, shared_plan
 from engine.cli.options import EngineOptions, LockOptions, ProjectOptions, with_options
 from engine.cli.project import load_project
 from engine.cli.terminal import Conversation, Ended, is_terminal, raw_mode
@@ -137,11 +137,12 @@ def labels_of(entries: Iterable[str]) -> dict[str, str]:
 async def prepare(work: Convergence, options: PlanOptions, wanted: OneOff) -> bool:
     """Images, networks, volumes and dependencies up, and the container created; False when something failed.
 
-    Images come first, as for `up`: what they turn out to be decides whether dependencies are made anew.
+    Images come first, as for `up`: what they turn out to be decides whether dependencies are made anew. The lock is for
+    what the project shares: a run that makes nothing but its own container waits for nobody.
     """
     observed = await work.observe()
     plan = work.plan(options, beside(observed, wanted.service))
-    if await work.take(plan, observed):
+    if await work.take(shared_plan(plan, wanted.service), observed):
         plan = work.plan(options, beside(await work.observe(), wanted.service))
     images = tuple(s for s in plan.steps if isinstance(s.action, PullImage | BuildImage | PushImage))
     if images and not work.engine_options.dry_run:

@@ -93,6 +93,10 @@ def test_run_waits_for_the_lock_and_leaves_no_release(shop: Workshop) -> None:
     shop.docker("volume", "rm", name)
     assert shop.run("run", "--rm", "web", "echo", "ran").stdout.strip() == "ran"
     assert told(shop) == [] and shop.docker("volume", "ls", "-q", "--filter", f"name={name}") == ""
+    # with the network there, the next one makes nothing but its own container, and waits for nobody
+    lock(shop)
+    assert shop.run("run", "--rm", "--lock-timeout", "0", "web", "echo", "ran").stdout.strip() == "ran"
+    shop.docker("volume", "rm", name)
 
 
 def test_a_watch_does_nothing_while_another_has_the_lock_and_goes_on_afterwards(shop: Workshop) -> None:
