@@ -70,7 +70,8 @@ class Case:
             state.synced, state.healthy, state.synced_at, state.crashes = revision, revision, self.now, 0
             text = f"{gate.summary(plan) or 'nothing had to change'}"
             if self.back:
-                self.desk.tell(state, "rolled-back", f"back on {revision[:12]}: {state.held.get(state.target, '')}")
+                words = "; but ".join([state.held.get(state.target, ""), *ready.notes])
+                self.desk.tell(state, "rolled-back", f"back on {revision[:12]}: {words}")
             else:
                 self.desk.tell(state, "synced", f"{revision[:12]}: {text}")
         elif not plan.empty:

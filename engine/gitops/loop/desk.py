@@ -27,7 +27,8 @@ from specs.models import Project
 @dataclass(frozen=True, slots=True)
 class Ready:
     """A project of one revision, its paths settled; `objects` are git's objects that it mounts, `secrets` are values
-    that no word of ours may hold. Where it comes out of the ledger, from `release`, `options` are what to plan it with.
+    that no word of ours may hold. Where it comes out of the ledger, from `release`, `options` are what to plan it
+    with, and `notes` say what can't be as it was.
     """
 
     project: Project
@@ -35,6 +36,7 @@ class Ready:
     secrets: frozenset[str] = frozenset()
     release: Release | None = None
     options: PlanOptions | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -42,6 +42,6 @@ async def kept_release(desk: Desk, target: Target, state: ProjectState, revision
         sealer = read_sealer(state_directory(desk.environment))
         restored = await restore(engine.reader, ledger, release, sealer, dict)
     secrets = frozenset(secret_values(restored.project))
-    ready = Ready(restored.project, secrets=secrets, release=release, options=restored.options)
+    ready = Ready(restored.project, secrets=secrets, release=release, options=restored.options, notes=restored.notes)
     desk.loaded[target.key] = (name, target.settings, ready)
     return ready

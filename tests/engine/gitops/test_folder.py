@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
+import anyio
 import pytest
 
 from engine.client.errors import Conflict
@@ -61,3 +62,20 @@ async def test_a_folder_that_turns_bad_goes_back_to_what_was_healthy_also_after_
         assert back == first
         await host.until(agent, lambda s: s.synced == first and s.health is Health.HEALTHY)
         assert (await client.containers.inspect(f"{host.name}-web-1"))["Config"]["Cmd"] == ["sleep", "1000"]
+
+
+async def test_what_a_folder_holds_that_no_release_keeps_is_named_on_the_way_back(there: tuple[Host, Engine]) -> None:
+    host, _ = there
+    assert host.directory is not None
+    site = host.directory / "app/site"
+    await anyio.Path(site).mkdir()
+    await anyio.Path(site, "index").write_text("one")
+    compose = anyio.Path(host.directory, "app/compose.yaml")
+    mounted = '    volumes: ["./site:/site:ro"]\n'
+    await compose.write_text(host.web(more=mounted))
+    async with host.agent() as agent:
+        await host.until(agent, lambda s: s.sync is Sync.SYNCED and s.health is Health.HEALTHY)
+        await anyio.Path(site, "index").write_text("two")
+        await compose.write_text(host.web("sh -c 'exit 3'", more=mounted))
+        text = (await host.heard("rolled-back")).text
+    assert f"; but {site} has changed since, and is not kept in the history: containers see it as it is now" in text
