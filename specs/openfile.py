@@ -9,6 +9,7 @@ import errno
 import os
 import select
 import stat
+from difflib import get_close_matches
 
 # One byte more than the largest file that is read as YAML: whoever asks sees that it is too large.
 MOST_BYTES = (32 << 20) + 1
@@ -71,3 +72,14 @@ def read_pipe(descriptor: int, path: str, *, named: bool) -> bytes:
 def is_named_pipe(path: str) -> bool:
     """A pipe with a place in the file system: an unnamed one (`<(…)`) is only reached through /proc or /dev/fd."""
     return not os.path.realpath(path).startswith("/proc/")
+
+
+def near(path: str) -> str | None:
+    """A hint at a file beside `path` whose name is much like its own; for one that isn't there."""
+    folder, name = os.path.split(path)
+    try:
+        names = os.listdir(folder or ".")
+    except OSError:
+        return None
+    close = get_close_matches(name, [other for other in names if other != name], 1, 0.7)
+    return f'did you mean "{close[0]}"?' if close else None

@@ -281,8 +281,8 @@ class Builder:
 
     def tagged(self, tag: str, text: str, event: Any, node: Node) -> Any:
         if not tag.startswith(STANDARD):
-            # yaml.v3 resolves a plain scalar under !reset or !override, and takes any other tag for a string
-            return resolve(text) if event.style in PLAIN and node.tag is not None else text
+            # yaml.v3 takes what is tagged for text; what !reset stands before goes anyway
+            return resolve(text) if event.style in PLAIN and node.tag == "!reset" else text
         word = tag[len(STANDARD) :]
         value = cast(word, text)
         if value is not Ellipsis:
@@ -303,6 +303,7 @@ class Builder:
     def mapping(self, node: Node) -> None:
         items: dict[str, Node] = {}
         merges: Node | None = None
+        merge_key = node
         seen: dict[str, Node] = {}
         while True:
             event = self.next()
@@ -317,14 +318,14 @@ class Builder:
                 continue
             seen[name] = key
             if plain_merge:
-                merges = value
+                merges, merge_key = value, key
                 continue
             items[name] = keyed(value, key)
             if id(value) in self.faulty:
                 self.fault_again(items[name])
         node.value, node.end = items, event.end_mark
         if merges is not None:
-            self.merge(node, items, merges)
+            self.merge(node, items, merges, merge_key)
 
     def fault_again(self, node: Node) -> None:
         """A faulty value that got a node of its own for its key."""
@@ -354,20 +355,30 @@ class Builder:
         elif value is not None:
             self.incomplete.add(id(value))
 
-    def merge(self, node: Node, items: dict[str, Node], source: Node) -> None:
-        """`<<`: keys of the mapping itself win, then those of earlier sources."""
+    def merge(self, node: Node, items: dict[str, Node], source: Node, key: Node) -> None:
+        """`<<`: keys of the mapping itself win, then those of earlier sources. What can't be merged is told once."""
         sources = source.value if type(source.value) is list else [source]
+        told = False
         for each in sources:
             if type(each.value) is not dict:
-                if id(each) not in self.faulty:
+                if id(each) not in self.faulty and not told:
+                    told = True
                     known = type(each.value) is str and each.value in self.anchors
                     hint = f"write <<: *{each.value}" if known else None
-                    self.fault("merge-key", "<< takes a mapping or a list of mappings", each.span, hint=hint)
+                    self.fault("merge-key", "<< takes a mapping or a list of mappings", place_of(each, key), hint=hint)
                 self.incomplete.add(id(node))
                 continue
             for name, value in each.value.items():
                 if name not in items:
                     items[name] = value
+
+
+def place_of(value: Node, key: Node) -> Span | None:
+    """Where the value stands, or its key where it is an anchor's, which stands above."""
+    if value.span is None or key.span is None:
+        return key.span
+    written_here = (value.span.line, value.span.column) > (key.span.line, key.span.column)
+    return value.span if written_here else key.span
 
 
 def weight(value: Any, known: dict[int, int]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 NANOSECONDS = {
@@ -16,9 +17,12 @@ NANOSECONDS = {
     "d": 86_400_000_000_000,
     "w": 604_800_000_000_000,
 }
-PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h|d|w)")
-SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kKmMgGtTpP])?([iI])?[bB]?")
-POWERS = {"k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h|d|w)")
+SUFFIX = re.compile(r"(?:([kmgtp])(?:i?b)?|b)?", re.IGNORECASE)
+POWERS = {"b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+HEXADECIMAL = re.compile(r"[+-]?0[xX](?:[\da-fA-F]+\.?[\da-fA-F]*|\.[\da-fA-F]+)[pP][+-]?\d+", re.ASCII)
+BAD_UNDERSCORE = re.compile(r"(?<![\da-fA-FxX])_|_(?![\da-fA-F])", re.ASCII)
 
 
 class Malformed(ValueError):
@@ -76,10 +80,32 @@ def decimal(value: int, unit: int) -> str:
 
 
 def size_in_bytes(text: str) -> int:
-    """`1.5g` → 1610612736: binary multiples, whatever the suffix. Raises Malformed."""
-    found = SIZE.fullmatch(text)
-    if found is None:
+    """`1.5g` → 1610612736: binary multiples, whatever the suffix. Raises Malformed.
+
+    Source: docker/go-units, RAMInBytes: the number is what Go's ParseFloat takes, so `1e3k` and `1_000` are sizes too.
+    """
+    end = max(map(text.rfind, "0123456789. "))
+    amount, suffix = (text[:end], text[end + 1 :]) if text[end : end + 1] == " " else (text[: end + 1], text[end + 1 :])
+    found = SUFFIX.fullmatch(suffix)
+    try:
+        value = go_float(amount)
+    except ValueError:
+        value = -1.0
+    if found is None or value < 0:
         raise Malformed(f"{text!r} is not a size, such as 512m")
-    if found[3] and not found[2]:
-        raise Malformed(f"{text!r} is not a size, such as 512m")
-    return int(float(found[1]) * 1024 ** POWERS.get((found[2] or "").lower(), 0))
+    value *= 1024.0 ** POWERS[(found[1] or "b").lower()]
+    # what doesn't fit into 64 bits comes out of Go's conversion as this
+    return int(value) if value < 1 << 63 else -(1 << 63)
+
+
+def go_float(text: str) -> float:
+    """What strconv.ParseFloat makes of it. Raises ValueError, also for what is out of range."""
+    if BAD_UNDERSCORE.search(text):
+        raise ValueError(text)
+    digits = text.replace("_", "")
+    if not DECIMAL.fullmatch(digits) and not HEXADECIMAL.fullmatch(digits):
+        raise ValueError(text)
+    value = float.fromhex(digits) if "x" in digits.lower() else float(digits)
+    if math.isinf(value):
+        raise ValueError(text)
+    return value

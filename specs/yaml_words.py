@@ -40,6 +40,7 @@ PROBLEMS: dict[str, Words] = {
     ),
     "found a tab character that violates indentation": Words("a tab can't indent", SPACES),
     "found a tab character where an indentation space is expected": Words("a tab can't indent", SPACES),
+    "did not find expected node content": Words("a value is missing here", f"is there a comma too many? {CLOSED}"),
     "found unknown escape character": Words(
         "this is no escape of text in double quotes", "use single quotes, or write \\\\ for a backslash"
     ),

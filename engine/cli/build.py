@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from engine.cli.imageplans import ImagePlan, arguments_of, with_build_changes
 from engine.cli.members import ServiceNames
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
 from engine.cli.project import load_project
+from engine.plan.lower.naming import Naming
 from engine.plan.order import select
 from specs.load import Loaded
 from specs.source import Report
@@ -36,6 +38,10 @@ def build(
         str | None, typer.Option("--memory", "-m", help="Limit of a build's memory (64m); not with BuildKit")
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Every step anew")] = False,
+    printed: Annotated[
+        bool,
+        typer.Option("--print", help="Print the builds as the file that `docker buildx bake` takes; build nothing"),
+    ] = False,
     provenance: Annotated[str | None, typer.Option("--provenance", help="Add a provenance attestation")] = None,
     pull: Annotated[bool, typer.Option("--pull", help="Newer base images where there are some")] = False,
     push: Annotated[bool, typer.Option("--push", help="Push what was built")] = False,
@@ -60,6 +66,17 @@ def build(
         changes["sbom"] = sbom
     if ssh:
         changes["ssh"] = [{id: path} for id, _, path in (entry.partition("=") for entry in ssh)]
+
+    if printed:
+        # late: only who prints bakes
+        from engine.cli.bake import bake_file
+
+        assert loaded.project is not None
+        keys = select(loaded.project, services or (), deps=with_dependencies)
+        changed = with_build_changes(loaded.project, keys, arguments_of(build_arg or ()), **changes)
+        naming = Naming(changed.name, "_" if project.compatibility else "-")
+        print(json.dumps(bake_file(changed, keys, naming, push=push, pull=pull, no_cache=no_cache), indent=2))
+        return
 
     async def run() -> int:
         async with connected(shown, announce=True) as client:

@@ -52,8 +52,15 @@ def target_of(options: EngineOptions) -> Target:
         return started_engine(nothing)
 
 
+def is_limited(options: EngineOptions) -> bool:
+    """Whether somebody has said how many; -1 and 0 say nothing."""
+    text = os.environ.get("COMPOSE_PARALLEL_LIMIT") or ""
+    return (options.parallel or 0) > 0 or (options.parallel is None and text.isdigit() and int(text) > 0)
+
+
 def parallel_limit(options: EngineOptions) -> int:
-    """How many effects at a time: --parallel, COMPOSE_PARALLEL_LIMIT, else four a processor, eight at the least.
+    """How many effects at a time: --parallel, COMPOSE_PARALLEL_LIMIT, else four a processor, eight at the least (stops
+    and removals then are not counted).
 
     -1 is no limit, as in Compose.
     """

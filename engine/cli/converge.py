@@ -16,7 +16,7 @@ import anyio
 import typer
 
 from engine.api.capabilities import Kind
-from engine.cli.connection import parallel_limit
+from engine.cli.connection import is_limited, parallel_limit
 from engine.cli.exitcodes import ERROR, INTERRUPTED
 from engine.cli.options import EngineOptions, ProjectOptions
 from engine.cli.render.progress import Quiet, make_progress
@@ -25,10 +25,10 @@ from engine.plan.faults import Unplannable
 from engine.plan.observed import Observed
 from engine.plan.options import PlanOptions
 from engine.plan.render.text import render_text
-from engine.plan.steps import Plan, ReplaceVolume
+from engine.plan.steps import CreateContainer, Plan, ReplaceContainer, ReplaceVolume, RunProvider
 from engine.reconcile.contents import Sealer, passing_sealer
 from engine.reconcile.convergence import Convergence as Reconciling
-from engine.reconcile.convergence import Signed, image_steps
+from engine.reconcile.convergence import Signed, first_steps
 from engine.reconcile.outcome import Report
 from engine.reconcile.pins import pinned
 from specs.check.capabilities import check_capabilities
@@ -95,9 +95,10 @@ class Convergence(Reconciling):
             observed = await self.observe()
             plan = self.plan(options, observed)
             consent(plan, yes=yes)
-        images = image_steps(plan)
-        if not images.empty and observed.containers and not self.engine_options.dry_run:
-            report = await self.apply(images, build)
+        first = first_steps(plan)
+        provided = any(isinstance(step.action, RunProvider) for step in first.steps)
+        if not first.empty and (observed.containers or provided) and not self.engine_options.dry_run:
+            report = await self.apply(first, build)
             if not report.ok:
                 return report
             plan = self.plan(options._replace(images_settled=True), await self.observe())
@@ -133,7 +134,9 @@ class Convergence(Reconciling):
         # late: an empty plan moves nothing
         from engine.cli.placement import remember
 
-        await remember(self.engine, self.project.name, self.environment)
+        # what was made by a step that went well is there: the engine need not be asked for it
+        made = any(isinstance(o.step.action, CreateContainer | ReplaceContainer) for o in report.done)
+        await remember(self.engine, self.project.name, self.environment, known=True if made else None)
         if stopping.is_set():
             raise typer.Exit(INTERRUPTED)
         return report
@@ -150,6 +153,7 @@ class Convergence(Reconciling):
             plan,
             self.progress(),
             limit=parallel_limit(self.engine_options),
+            strict=is_limited(self.engine_options),
             warn=lambda address, text: print(f"warning: {address}: {text}", file=sys.stderr),
             stopping=stopping,
             build=build,

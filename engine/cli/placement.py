@@ -10,12 +10,14 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from engine.api.errors import EngineError, InvalidArgument
 from engine.client.session import EngineReader, open_client
 from engine.client.target import Target, reachable_targets
 from engine.kit.files import atomic_write
+from engine.kit.together import together
 from engine.plan.lower.naming import PROJECT
 from engine.reconcile.contents import state_directory
 
@@ -54,18 +56,23 @@ async def holds(target: Target, project: str, environment: Mapping[str, str]) ->
 async def has_objects(engine: EngineReader, project: str) -> bool:
     """Whether the engine has a container, network or volume with the project's label."""
     filters = {"label": [f"{PROJECT}={project}"]}
-    return bool(
-        await engine.containers.list(all=True, filters=filters)
-        or await engine.networks.list(filters=filters)
-        or await engine.volumes.list(filters=filters)
+    found = await together(
+        partial(engine.containers.list, all=True, filters=filters),
+        partial(engine.networks.list, filters=filters),
+        partial(engine.volumes.list, filters=filters),
     )
+    return any(found)
 
 
-async def remember(engine: EngineReader, project: str, environment: Mapping[str, str]) -> None:
-    """Record where the project is, or forget it where nothing is left; an engine that went away changes nothing."""
+async def remember(
+    engine: EngineReader, project: str, environment: Mapping[str, str], *, known: bool | None = None
+) -> None:
+    """Record where the project is, or forget it where nothing is left; an engine that went away changes nothing.
+    `known` tells whether anything is there, where the caller knows.
+    """
     path = home_file(project, environment)
     try:
-        holds_any = await has_objects(engine, project)
+        holds_any = await has_objects(engine, project) if known is None else known
     except EngineError:
         return
     if not holds_any:

@@ -27,7 +27,7 @@ from engine.plan.options import PlanOptions
 from engine.plan.render.document import plan_document
 from engine.plan.render.markdown import render_markdown
 from engine.plan.render.text import render_text
-from engine.plan.steps import Plan
+from engine.plan.steps import Plan, RunProvider
 from engine.reconcile.pins import lock_file, pinned
 from engine.reconcile.saved import write_plan
 from specs.load import Loaded
@@ -104,6 +104,9 @@ def plan(
             found = work.plan(options, await work.observe())
             found = found._replace(warnings=(*found.warnings, *await moved(client)))
             if out is not None:
+                if any(isinstance(step.action, RunProvider) for step in found.steps):
+                    text = "a plan of a project with providers can't be kept: what they answer is known only at `up`"
+                    raise InvalidArgument(text)
                 asked, vault = options._replace(separator=work.separator), Vault(ledger_folder())
                 write_plan(out, work.project, asked, found, sealer=work.sealer, vault=vault)
             return found
@@ -113,7 +116,7 @@ def plan(
     if format == "text":
         for warning in found.warnings:
             print(warning, file=sys.stderr)
-    if detailed_exitcode and not found.empty:
+    if detailed_exitcode and found.pending:
         raise typer.Exit(PENDING)
 
 

@@ -1,4 +1,5 @@
-"""Compose files of git repositories: each commit fetched once through the system's git, into Docker Compose's folder.
+"""Compose files of git repositories and registries: each commit fetched once through the system's git, each artifact
+pulled once (artifacts), into Docker Compose's folder.
 
 A checkout appears whole or not at all: it is made beside its place and renamed.
 """
@@ -14,11 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from specs.discover import FALSE, NAMES
+from specs.discover import FALSE, NAMES, TRUE
 from specs.remote import OCI, Fetched, GitPlace, Unfetchable, git_place
 
 COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 SWITCH = "COMPOSE_EXPERIMENTAL_GIT_REMOTE"
+OCI_SWITCH = "COMPOSE_EXPERIMENTAL_OCI_REMOTE"
 
 
 @dataclass
@@ -35,10 +37,11 @@ class Remotes:
         return self.known[name]
 
     def find(self, name: str) -> Fetched:
+        if name.startswith(OCI):
+            return self.artifact(name)
         place = git_place(name)
         if place is None:
-            what = "an OCI artifact" if name.startswith(OCI) else "no git repository"
-            raise Unfetchable(f"{name} is {what}, which can't be read as a Compose file", "git repositories can")
+            raise Unfetchable(f"{name} is no git repository")
         if self.environment.get(SWITCH) in FALSE:
             raise Unfetchable(f"{name} is in git, and {SWITCH} turns that off")
         commit = self.commit_of(place, name)
@@ -46,6 +49,19 @@ class Remotes:
         if not root.is_dir():
             self.check_out(place, commit, root)
         return Fetched(compose_file(root, place, name), str(root))
+
+    def artifact(self, name: str) -> Fetched:
+        """From a registry; compose.yaml is the file of every artifact."""
+        switch = self.environment.get(OCI_SWITCH)
+        if switch in FALSE:
+            raise Unfetchable(f"{name} is in a registry, and {OCI_SWITCH} turns that off")
+        if switch and switch not in TRUE:
+            raise Unfetchable(f"{OCI_SWITCH}={switch!r} is neither true nor false")
+        # late: the registry's client, which files of git don't need
+        from engine.cli.artifacts import MAIN, pulled
+
+        root = pulled(name, cache_folder(self.environment))
+        return Fetched(str(root / MAIN), str(root))
 
     def commit_of(self, place: GitPlace, name: str) -> str:
         if COMMIT.fullmatch(place.ref):

@@ -22,7 +22,7 @@ from engine.cli.terminal import Conversation, Ended, is_terminal, raw_mode
 from engine.cli.turns import writing
 from engine.client.session import Engine
 from engine.plan.options import PlanOptions
-from engine.plan.steps import BuildImage, PullImage, PushImage
+from engine.reconcile.convergence import first_steps
 
 
 @with_options(ProjectOptions, EngineOptions, LockOptions)
@@ -144,9 +144,9 @@ async def prepare(work: Convergence, options: PlanOptions, wanted: OneOff) -> bo
     plan = work.plan(options, beside(observed, wanted.service))
     if await work.take(shared_plan(plan, wanted.service), observed):
         plan = work.plan(options, beside(await work.observe(), wanted.service))
-    images = tuple(s for s in plan.steps if isinstance(s.action, PullImage | BuildImage | PushImage))
-    if images and not work.engine_options.dry_run:
-        if not (await work.apply(plan._replace(steps=images, warnings=()))).ok:
+    first = first_steps(plan)
+    if not first.empty and not work.engine_options.dry_run:
+        if not (await work.apply(first._replace(warnings=()))).ok:
             return False
         settled = options._replace(images_settled=True)
         plan = work.plan(settled, beside(await work.observe(), wanted.service))

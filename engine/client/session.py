@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-
-import anyio
+from typing import TYPE_CHECKING
 
 from engine.api.capabilities import Capabilities
 from engine.api.errors import Unavailable
@@ -23,10 +21,11 @@ from engine.client.system import SystemReader, SystemWriter
 from engine.client.target import Target
 from engine.client.volumes import VolumeReader, VolumeWriter
 from engine.http.pool import Pool
+from engine.kit.together import together
 
 if TYPE_CHECKING:
     # For annotations only, as in the rooms.
-    from engine.api.system import Info, Ping, Version
+    from engine.api.system import Ping
 
 OLDEST, NEWEST = (1, 41), (1, 50)
 
@@ -34,8 +33,11 @@ OLDEST, NEWEST = (1, 41), (1, 50)
 class EngineReader:
     """The rooms that only look: what observing and a dry run get, and can't write with."""
 
-    def __init__(self, target: Target, calls: Calls, environment: Mapping[str, str], known: list[Capabilities]) -> None:
+    def __init__(
+        self, target: Target, calls: Calls, environment: Mapping[str, str], known: list[Capabilities], ping: Ping
+    ) -> None:
         self.target = target
+        self._ping = ping
         self._calls = calls
         self._environment = environment
         # The capability set once it is known; shared by a session's views.
@@ -74,12 +76,14 @@ class EngineReader:
         """What the engine can do; asked once a session."""
         if not self._known:
             system = SystemReader(self._calls)
-            version, info, ping = await together(system.version, system.info, system.ping)
+            version, info = await together(system.version, system.info)
             # Docker serves both since long before our oldest version; of Podman it depends on the release.
             asks = kind_of(version) != "docker"
             update = not asks or await serves_update(self._calls)
             distribution = not asks or await serves_distribution(self._calls)
-            self._known.append(reckon(version, info, ping, self.api_version, update=update, distribution=distribution))
+            self._known.append(
+                reckon(version, info, self._ping, self.api_version, update=update, distribution=distribution)
+            )
         return self._known[0]
 
 
@@ -88,7 +92,7 @@ class Engine(EngineReader):
 
     @property
     def reader(self) -> EngineReader:
-        return EngineReader(self.target, self._calls, self._environment, self._known)
+        return EngineReader(self.target, self._calls, self._environment, self._known, self._ping)
 
     @property
     def containers(self) -> ContainerWriter:
@@ -115,22 +119,6 @@ class Engine(EngineReader):
         return SystemWriter(self._calls)
 
 
-async def together(
-    version: Callable[[], Awaitable[Version]], info: Callable[[], Awaitable[Info]], ping: Callable[[], Awaitable[Ping]]
-) -> tuple[Version, Info, Ping]:
-    """Three questions at once: the engine takes its time over the second."""
-    answers: dict[str, Any] = {}
-
-    async def ask(name: str, question: Callable[[], Awaitable[Any]]) -> None:
-        answers[name] = await question()
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ask, "version", version)
-        tasks.start_soon(ask, "info", info)
-        tasks.start_soon(ask, "ping", ping)
-    return answers["version"], answers["info"], answers["ping"]
-
-
 @asynccontextmanager
 async def open_client(target: Target, environment: Mapping[str, str] = os.environ) -> AsyncIterator[Engine]:
     """Reach the engine and agree on a version.
@@ -144,7 +132,7 @@ async def open_client(target: Target, environment: Mapping[str, str] = os.enviro
         calls = Calls(pool, target.address)
         ping = await SystemReader(calls).ping()
         version = negotiate(ping["api_version"], target.address)
-        yield Engine(target, replace(calls, version=version), environment, [])
+        yield Engine(target, replace(calls, version=version), environment, [], ping)
     finally:
         await pool.aclose()
 

@@ -58,7 +58,9 @@ def open_database(folder: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlit
         connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
+            # a sync for each write would wait for the disk, which the engine keeps busy: after a loss of power the file
+            # is whole, and may lack what was written after its last finished release (store._writing)
+            connection.execute("PRAGMA synchronous = NORMAL")
             migrate(connection, path, migrations)
         except BaseException:
             connection.close()

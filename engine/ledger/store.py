@@ -91,15 +91,9 @@ class Ledger:
         return place
 
     def add_outcome(self, key: Key, number: int, outcome: StepOutcome) -> None:
-        """Of one step, as it ends. Not synced to the disk: a killed run loses none, lost power may lose the last."""
+        """Of one step, as it ends. Not synced (database): a killed run loses none, lost power may lose the last."""
         with told(self.path):
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            try:
-                self._connection.execute(
-                    "REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*key, number, *outcome)
-                )
-            finally:
-                self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*key, number, *outcome))
 
     def finish(
         self,
@@ -113,7 +107,7 @@ class Ledger:
     ) -> None:
         """How it ended. `images` is what each service ran, `objects` maps a container's id to what was last applied."""
         pins = {name: [pin.id, list(pin.digests)] for name, pin in (images or {}).items()}
-        with self._writing():
+        with self._writing(synced=True):
             self._connection.execute(
                 f"UPDATE releases SET state = ?, ended = ?, images = ?, objects = ?, reason = ? WHERE {OF_RELEASE}",
                 (state, self._now(), dumped(pins), dumped(dict(objects or {})), reason, *key, number),
@@ -227,9 +221,12 @@ class Ledger:
         return f"project {key.project} has no release {number}: there are {min(numbers)} to {max(numbers)}"
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        with told(self.path), transaction(self._connection):
-            yield
+    def _writing(self, *, synced: bool = False) -> Iterator[None]:
+        """`synced`: on the disk before it goes on."""
+        with told(self.path):
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+            with transaction(self._connection):
+                yield
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from engine.plan.lower.containers import grace_seconds, hook
 from engine.plan.lower.naming import COMPOSE, DEPENDS_ON, PROJECT, Naming
 from engine.plan.observed import LiveContainer, Observed
 from engine.plan.order import in_order
+from engine.plan.providers import dependents, provider_of
 from engine.plan.steps import Plan, RemoveContainer, RemoveImage, RemoveNetwork, RemoveVolume, RunHook
 from specs.models import Project
 
@@ -33,6 +34,7 @@ def make_down_plan(name: str, project: Project | None, observed: Observed, optio
     draft = Draft()
     chosen = [c for c in observed.containers if is_ours(c, project, options)]
     plan_containers(draft, project, chosen, options)
+    plan_providers(draft, project, options)
     removed = [n for found in draft.by_address.values() for n in found]
     if not options.services:
         plan_networks(draft, name, observed, removed)
@@ -79,6 +81,16 @@ def plan_container(
                 draft.add(address, RunHook(container.id, hook(model)), "pre_stop hook", needs=waits)
     action = RemoveContainer(container.id, grace, volumes=options.volumes)
     draft.add(address, action, "down removes it", needs=waits)
+
+
+def plan_providers(draft: Draft, project: Project | None, options: DownOptions) -> None:
+    """After what depends on them; only the file knows them."""
+    for key, service in (project.services if project else {}).items():
+        if service.provider is not None and (not options.services or key in options.services):
+            assert project is not None
+            waits = [n for name in dependents(project, key) for n in steps_of(draft, name)]
+            action = provider_of(key, service, "down")
+            draft.add(Address(Kind.SERVICE, key), action, "down asks its provider", needs=waits)
 
 
 def steps_of(draft: Draft, key: str) -> list[int]:

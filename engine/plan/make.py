@@ -15,6 +15,7 @@ from engine.plan.objects import plan_networks, plan_volumes, used_networks, used
 from engine.plan.observed import LiveContainer, Observed
 from engine.plan.options import PlanOptions
 from engine.plan.order import select
+from engine.plan.providers import provided_project
 from engine.plan.services import ServicePlanner
 from engine.plan.steps import Plan, RemoveContainer
 from specs.models import Project, Service
@@ -26,13 +27,14 @@ def make_plan(project: Project, observed: Observed, options: PlanOptions) -> Pla
 
     Raises Unplannable for a missing external network or volume, and for what can't be on one host.
     """
+    project = provided_project(project, options.provided)
     keys = select(project, options.services, deps=options.deps)
     check_names(project, options)
     check_ports(project, keys, options)
     draft = Draft()
     renewed = plan_images(draft, project, keys, observed, options)
     naming = Naming(project.name, options.separator)
-    lowering = Lowering(project, naming, options.contents, options.seal, options.profiles)
+    lowering = Lowering(project, naming, options.contents, options.seal, options.profiles, options.provided)
     planner = ServicePlanner(
         draft,
         project,

@@ -25,7 +25,8 @@ class PlanOptions(NamedTuple):
     entry's name, or `service:` and the service's) is made on. `now` is the time for pull policies, in Unix
     seconds. `applied` is what releases last applied to fields that can change in place, by container id.
     `images_settled` says that images were pulled and built just now: none is
-    asked for again.
+    asked for again, and no provider. Without `providers` none is asked either; `provided` are the variables that they
+    gave, by the service that depends on them.
     """
 
     services: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class PlanOptions(NamedTuple):
     rerun: frozenset[str] = frozenset()
     stop_seconds: float | None = None
     images_settled: bool = False
+    providers: bool = True
     separator: str = "-"
     now: float = 0.0
     contents: Mapping[str, str | None] = NOTHING
@@ -50,4 +52,5 @@ class PlanOptions(NamedTuple):
     verified: Mapping[str, frozenset[str]] = NOTHING
     applied: Mapping[str, Mapping[str, Any]] = NOTHING
     image_bases: Mapping[str, Sequence[str]] = NO_BASES
+    provided: Mapping[str, Mapping[str, str]] = NOTHING
     seal: Callable[[str], str] = unsealed

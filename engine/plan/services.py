@@ -20,6 +20,7 @@ from engine.plan.lower.containers import Lowering, shared_services
 from engine.plan.objects import network_addresses, volume_addresses
 from engine.plan.observed import Ending, LiveContainer, Observed
 from engine.plan.options import PlanOptions
+from engine.plan.providers import provider_of
 from engine.plan.replicas import match_replicas
 from engine.plan.steps import (
     CONDITIONS,
@@ -61,6 +62,9 @@ class ServicePlanner:
         """All steps of one service's containers."""
         service = self.project.services[key]
         if service.provider is not None:
+            if self.options.providers and not self.options.images_settled:
+                address, action = Address(Kind.SERVICE, key), provider_of(key, service, "up")
+                self.draft.add(address, action, "up asks its provider each time", needs=self.needs(key))
             return
         live = [c for c in self.observed.containers if c.service == key and not c.oneoff]
         count = self.options.scale.get(key, service.replicas)
@@ -257,7 +261,7 @@ class ServicePlanner:
     def wait(self, name: str, dependency: Dependency) -> list[int]:
         """Ids that stand for "this dependency has met its condition"; none where it does so already."""
         condition = CONDITIONS.get(dependency.condition)
-        if condition is None:
+        if condition is None or self.project.services[name].provider is not None:
             return self.draft.on(*self.containers(name))
         key = (name, condition)
         if key not in self.waits:

@@ -157,6 +157,15 @@ class RunHook(NamedTuple):
     hook: Hook
 
 
+class RunProvider(NamedTuple):
+    """Run the program that provides a service: `up` or `down`, with its options as words, in the file's order."""
+
+    service: str
+    type: str
+    options: tuple[tuple[str, str], ...] = ()
+    verb: str = "up"
+
+
 # The conditions of depends_on that are waited for; `service_started` is met by the start itself.
 CONDITIONS = {"service_healthy": "healthy", "service_completed_successfully": "completed"}
 
@@ -195,6 +204,7 @@ Action: TypeAlias = (
     | UnpauseContainer
     | RemoveContainer
     | RunHook
+    | RunProvider
     | WaitFor
 )
 
@@ -224,6 +234,7 @@ WORDS: dict[type, str] = {
     UnpauseContainer: "update",
     RemoveContainer: "destroy",
     RunHook: "run",
+    RunProvider: "run",
     WaitFor: "wait",
 }
 
@@ -254,6 +265,11 @@ class Plan(NamedTuple):
     @property
     def empty(self) -> bool:
         return not self.steps
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything is to change. A provider is asked each time, and knows itself whether it has to do."""
+        return not all(isinstance(step.action, RunProvider) for step in self.steps)
 
     @property
     def summary(self) -> dict[str, int]:

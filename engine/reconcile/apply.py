@@ -9,10 +9,13 @@ from contextlib import asynccontextmanager
 import anyio
 
 from engine.api.errors import EngineError
-from engine.plan.steps import BuildImage, Plan, PullImage, PushImage, Step, WaitFor
+from engine.plan.steps import BuildImage, Plan, PullImage, PushImage, RemoveContainer, Step, StopContainer, WaitFor
 from engine.reconcile.outcome import Outcome, Progress, Report, Status
 
 LEAVABLE = (WaitFor, PullImage, BuildImage, PushImage)
+# The engine mostly waits for a process to end: these are work for nobody, and many go on at once.
+PATIENT = (StopContainer, RemoveContainer)
+MOST_PATIENT = 64
 Effect = Callable[[Step], Awaitable[None]]
 
 
@@ -30,15 +33,19 @@ async def apply(
     progress: Progress,
     *,
     limit: int,
+    strict: bool = True,
     stopping: anyio.Event | None = None,
     hide: Callable[[str], str] = str,
 ) -> Report:
-    """Run every step once its needs are done; at most `limit` effects at a time, waits not counted.
+    """Run every step once its needs are done; at most `limit` effects at a time, waits not counted. With `strict` the
+    limit is one for stops and removals too.
 
     Once `stopping` is set nothing new starts, and what runs is finished. `hide` takes sensitive values out of what is
     said of a failure. Never raises for a step's failure.
     """
-    run = Run(plan, effect, progress, anyio.CapacityLimiter(limit), stopping or anyio.Event(), hide)
+    limiter = anyio.CapacityLimiter(limit)
+    patient = limiter if strict else anyio.CapacityLimiter(max(limit, MOST_PATIENT))
+    run = Run(plan, effect, progress, limiter, patient, stopping or anyio.Event(), hide)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run.leave)
         async with anyio.create_task_group() as steps:
@@ -55,6 +62,7 @@ class Run:
         effect: Effect,
         progress: Progress,
         limiter: anyio.CapacityLimiter,
+        patient: anyio.CapacityLimiter,
         stopping: anyio.Event,
         hide: Callable[[str], str],
     ) -> None:
@@ -62,6 +70,7 @@ class Run:
         self.effect = effect
         self.progress = progress
         self.limiter = limiter
+        self.patient = patient
         self.stopping = stopping
         self.hide = hide
         self.ended = {step.id: anyio.Event() for step in plan.steps}
@@ -74,7 +83,7 @@ class Run:
         if isinstance(step.action, WaitFor):
             outcome = await self.attempt(step)
         else:
-            async with self.limiter:
+            async with self.patient if isinstance(step.action, PATIENT) else self.limiter:
                 outcome = await self.attempt(step)
         if outcome.status is Status.DONE:
             self.good.add(step.id)

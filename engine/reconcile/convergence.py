@@ -26,7 +26,8 @@ from engine.plan.lower.naming import Naming
 from engine.plan.make import make_plan
 from engine.plan.observed import Observed
 from engine.plan.options import PlanOptions
-from engine.plan.steps import BuildImage, Plan, PullImage, PushImage, WaitFor
+from engine.plan.providers import has_providers, standing_variables, with_answers
+from engine.plan.steps import BuildImage, Plan, PullImage, PushImage, RunProvider, WaitFor
 from engine.reconcile.contents import Sealer, read_contents, read_profiles, read_sealer, state_directory
 from engine.reconcile.observe import observe
 from engine.reconcile.outcome import Progress, Report
@@ -58,6 +59,10 @@ class Convergence:
     turn: Turn | None = None
     written: Project | None = None
     signed: Signed | None = None
+    # What the providers of this run have answered, by service.
+    answers: dict[str, dict[str, str]] = field(default_factory=dict)
+    # By reference, of images that the engine had when it was last observed.
+    image_ids: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def sealer(self) -> Sealer:
@@ -69,7 +74,9 @@ class Convergence:
         return whole._replace(verified=verified_images(state_directory(self.environment), self.project))
 
     async def observe(self) -> Observed:
-        return await observe(self.engine.reader, self.project.name, self.project, self.separator)
+        observed = await observe(self.engine.reader, self.project.name, self.project, self.separator)
+        self.image_ids = {reference: image["Id"] for reference, image in observed.images.items() if image is not None}
+        return observed
 
     def last_applied(self, observed: Observed) -> Mapping[str, Mapping[str, Any]]:
         """What releases last applied to fields that can change in place, by container id."""
@@ -81,6 +88,9 @@ class Convergence:
     def plan(self, options: PlanOptions, observed: Observed) -> Plan:
         if ignored_of(self.project) and not options.applied:
             options = options._replace(applied=self.last_applied(observed))
+        if has_providers(self.project, self.project.services):
+            standing = standing_variables(self.project, observed)
+            options = options._replace(provided=with_answers(self.project, standing, self.answers))
         return make_plan(self.project, observed, self.completed(options, observed))
 
     async def verify(self, reference: str, key: str) -> str:
@@ -125,12 +135,14 @@ class Convergence:
         progress: Progress,
         *,
         limit: int,
+        strict: bool = True,
         warn: Callable[[Address, str], None],
         stopping: anyio.Event | None = None,
         build: BuildOptions | None = None,
         quiet: frozenset[str] = frozenset(),
     ) -> Report:
-        """Carry the plan out, at most `limit` effects at a time; nothing new starts once `stopping` is set.
+        """Carry the plan out, at most `limit` effects at a time (more stops, unless `strict`); nothing new starts once
+        `stopping` is set.
 
         `warn` hears what the engine could not honour of a container; `quiet` are words of steps whose own output is
         not shown. Never raises for a step's failure.
@@ -153,11 +165,22 @@ class Convergence:
             )
             await maker(action, say)
 
+        async def provide(action: RunProvider, say: Say) -> None:
+            # late: few projects have providers
+            from engine.reconcile.providers import run_provider
+
+            variables = self.project.environment | {"COMPOSE_PROJECT_NAME": self.project.name}
+            self.answers[action.service] = await run_provider(
+                action, self.project.name, variables, say=lambda text: say(text, None, None)
+            )
+
         effects = Effects(
             self.engine,
             seal=self.sealer.seal,
             make_image=make_image,
+            provide=provide,
             say=lambda step, *line: None if step.word in quiet else progress.line(step, *line),
+            image_ids=self.image_ids,
             hash_shared=lambda key, ids: shared_hash(self.project, key, ids),
             warn=lambda address, text: warn(address, self.hide(text)),
             verify=self.verify,
@@ -169,12 +192,15 @@ class Convergence:
 
             await self.turn.recorder.expect(plan)
             progress = Recording(progress, self.turn.recorder)
-        return await apply(plan, effects, progress, limit=limit, stopping=stopping, hide=self.hide)
+        return await apply(plan, effects, progress, limit=limit, strict=strict, stopping=stopping, hide=self.hide)
 
 
-def image_steps(plan: Plan) -> Plan:
-    """The part of a plan that pulls, builds and pushes: what the rest depends on."""
-    return plan._replace(steps=tuple(s for s in plan.steps if isinstance(s.action, PullImage | BuildImage | PushImage)))
+def first_steps(plan: Plan) -> Plan:
+    """The part of a plan that pulls, builds and pushes, and asks providers: what the rest is planned by."""
+    first = PullImage | BuildImage | PushImage | RunProvider
+    kept = [step for step in plan.steps if isinstance(step.action, first)]
+    ids = frozenset(step.id for step in kept)
+    return plan._replace(steps=tuple(step._replace(needs=step.needs & ids) for step in kept))
 
 
 def completed(

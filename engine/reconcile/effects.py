@@ -21,7 +21,7 @@ from engine.graph.address import Address
 from engine.oci.digest import Digest
 from engine.oci.reference import Reference
 from engine.plan import steps
-from engine.plan.desired import DesiredContainer, DesiredNetwork, DesiredVolume, Hook, InjectedFile
+from engine.plan.desired import NOTHING, DesiredContainer, DesiredNetwork, DesiredVolume, Hook, InjectedFile
 from engine.plan.diff.containers import applied_fields
 from engine.plan.lower.containers import with_applied
 from engine.plan.lower.naming import CONFIG_HASH, IMAGE, NUMBER, ONEOFF, PROJECT, SERVICE
@@ -34,14 +34,17 @@ from engine.reconcile.waits import wait_for
 ENDPOINT_PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 3.0)
 Say = Callable[[str, int | None, int | None], None]
 MakeImage = Callable[[steps.BuildImage, Say], Awaitable[None]]
+Provide = Callable[[steps.RunProvider, Say], Awaitable[None]]
 
 
 class Effects:
-    """Carries out steps on one engine. `make_image` builds an image by its name in the project.
+    """Carries out steps on one engine. `make_image` builds an image by its name in the project, `provide` runs the
+    program of a provider.
 
     `say` hears of work under way, `warn` what the engine could not honour of a container; `hash_shared` gives the
     config hash of a service that shares, from the ids of its containers by service; `verify` gives the digest
-    of a reference that is signed with a key, `verified` hears the id of the image that is.
+    of a reference that is signed with a key, `verified` hears the id of the image that is. `image_ids` are known by
+    reference.
     """
 
     def __init__(
@@ -50,22 +53,25 @@ class Effects:
         *,
         seal: Callable[[str], str] = unsealed,
         make_image: MakeImage,
+        provide: Provide,
         say: Callable[[Step, str, int | None, int | None], None],
         warn: Callable[[Address, str], None],
         hash_shared: Callable[[str, Mapping[str, str]], str],
         verify: Callable[[str, str], Awaitable[str]],
         verified: Callable[[str, str], None],
+        image_ids: Mapping[str, str] = NOTHING,
     ) -> None:
         self.engine = engine
         self.seal = seal
         self.make_image = make_image
+        self.provide = provide
         self.say = say
         self.warn = warn
         self.hash_shared = hash_shared
         self.verify = verify
         self.verified = verified
         # What each reference is on the engine: asked once, until a step of this run makes it another.
-        self.image_ids: dict[str, str] = {}
+        self.image_ids = dict(image_ids)
         self.asking = anyio.Lock()
 
     async def __call__(self, step: Step) -> None:
@@ -108,6 +114,8 @@ class Effects:
                 await self.remove(action.id, action.stop_seconds, volumes=action.volumes)
             case steps.RunHook():
                 await self.hook(action.container, action.hook)
+            case steps.RunProvider():
+                await self.provide(action, lambda text, *amounts: self.say(step, text, *amounts))
             case steps.WaitFor():
                 await wait_for(self.engine.reader, action)
             case _:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import anyio
@@ -16,6 +16,11 @@ from engine.plan.observed import Ending, LiveContainer
 KEPT = 256
 # An engine whose clock is behind ours would go on until it has caught up.
 LONGEST_SECONDS = 1.0
+# dockerd ends its containers side by side, and none is given longer than this by default.
+SHUTDOWN_SECONDS = 10.0
+# From the end of one dockerd to the start of the next, a restart of the machine included.
+LONGEST_BREAK_SECONDS = 300.0
+SHORTEST_SERVICE_SECONDS = 2.0
 
 
 def asks(container: LiveContainer) -> bool:
@@ -26,7 +31,15 @@ def asks(container: LiveContainer) -> bool:
 
 def finished(container: LiveContainer) -> float:
     """Seconds since the epoch, by the engine's clock."""
-    return datetime.fromisoformat(container.inspect["State"]["FinishedAt"]).timestamp()
+    return moment(container.inspect["State"]["FinishedAt"])
+
+
+def began(container: LiveContainer) -> float:
+    return moment(container.inspect["State"]["StartedAt"])
+
+
+def moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 async def read_endings(engine: EngineReader, containers: Iterable[LiveContainer]) -> dict[str, Ending]:
@@ -56,9 +69,23 @@ async def read_endings(engine: EngineReader, containers: Iterable[LiveContainer]
     # dockerd takes its containers down with it. A memory that isn't full reaches back to its start: what it doesn't
     # know was before. Podman's containers, and ours, outlive their engine
     whole = kind == "docker" and count < KEPT and not scope.cancelled_caught
-    return {
-        id: Ending.TOLD if id in told else Ending.ITSELF if id in died or not whole else Ending.BEFORE for id in wanted
-    }
+    before = wanted - told - died if whole else set()
+    down = await went_down(engine, [c for c in ended if c.id in before]) if before else set()
+    return {id: Ending.TOLD if id in told else Ending.BEFORE if id in down else Ending.ITSELF for id in wanted}
+
+
+async def went_down(engine: EngineReader, ended: Sequence[LiveContainer]) -> set[str]:
+    """Of containers that ended in an earlier life of dockerd, the ids of those that it may have taken down with it: not
+    the work of a moment, nor what ended long before others did, or long before this life began.
+    """
+    try:
+        # made anew whenever dockerd starts
+        started = moment((await engine.networks.inspect("bridge")).get("Created") or "")
+    except (EngineError, ValueError):
+        return {c.id for c in ended}
+    last = max(map(finished, ended))
+    since = max(last - SHUTDOWN_SECONDS, started - LONGEST_BREAK_SECONDS)
+    return {c.id for c in ended if finished(c) >= since and finished(c) - began(c) >= SHORTEST_SERVICE_SECONDS}
 
 
 def note(action: str, id: str, told: set[str], died: set[str]) -> None:

@@ -34,6 +34,10 @@ class Report:
     outcomes: list[Outcome] = field(default_factory=list)
 
     @property
+    def done(self) -> list[Outcome]:
+        return [o for o in self.outcomes if o.status is Status.DONE]
+
+    @property
     def failed(self) -> list[Outcome]:
         return [o for o in self.outcomes if o.status is Status.FAILED]
 

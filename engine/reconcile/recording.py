@@ -18,7 +18,7 @@ from engine.ledger.release import Commit, Intent, Key, Release, State, StepOutco
 from engine.plan.options import PlanOptions
 from engine.plan.order import select
 from engine.plan.render.document import plan_document
-from engine.plan.steps import CreateContainer, Plan, ReplaceContainer, Step, UpdateContainer, WaitFor
+from engine.plan.steps import CreateContainer, Plan, ReplaceContainer, RunProvider, Step, UpdateContainer, WaitFor
 from engine.reconcile.commit import commit_of
 from engine.reconcile.contents import Sealer
 from engine.reconcile.files import read_files, sources_of
@@ -85,7 +85,7 @@ class Recorder:
         if self.ledger is not None and self.number is not None:
             with self.told():
                 self.place = self.ledger.add_plan(self.key, self.number, plan_document(plan))
-        elif not self.given_up and any(not isinstance(step.action, WaitFor) for step in plan.steps):
+        elif not self.given_up and any(not isinstance(s.action, WaitFor | RunProvider) for s in plan.steps):
             self.key = Key(plan.engine.id, self.project.name)
             intent, contents, secrets = await self.intent()
             with self.told():
@@ -130,7 +130,7 @@ class Recorder:
         before = ledger.release(self.key, good.number).intent if good is not None else None
         chosen = select(self.project, self.options.services, deps=self.options.deps)
         paths = set(sources_of(self.project, chosen))
-        standing = {replica_of(container)[0] for container in (await self.standing()).containers}
+        standing = {replica_of(container)[0] for container in (await self.standing(images=False)).containers}
         return whole(intent, before, chosen, paths, standing)
 
     def ended(self, outcome: Outcome) -> None:
@@ -164,20 +164,23 @@ class Recorder:
             self.ledger = None
 
     async def close(self, ledger: Ledger, number: int) -> None:
-        standing = await self.standing()
-        pins = standing.pins() if self.kind != "down" else {}
+        down = self.kind == "down"
+        standing = await self.standing(images=not down)
+        pins = {} if down else standing.pins()
         objects = standing.applied(self.created, self.updated, ledger.newest_objects(self.key))
-        if self.state is State.DONE:
-            # first: a release that is called good has its images
+        if self.state is State.DONE and not down:
+            # first: a release that is called good has its images; what a `down` leaves needs none of its own
             await self.hold(ledger.pinned([self.key]) | {pin.id for pin in pins.values()}, standing.images)
         ledger.finish(self.key, number, self.state, images=pins, objects=objects, reason=self.reason)
         if ledger.prune(self.key, self.terms.keep):
-            await self.hold(ledger.pinned([self.key]), await self.engine.images.list())
+            # as they were before: what was named just now is needed still
+            images = await self.engine.images.list() if down else standing.images
+            await self.hold(ledger.pinned([self.key]), images)
 
-    async def standing(self) -> Standing:
+    async def standing(self, *, images: bool) -> Standing:
         """Nothing where the engine is gone: how it ended is recorded all the same."""
         try:
-            return await read_standing(self.engine, self.project.name)
+            return await read_standing(self.engine, self.project.name, images=images)
         except EngineError:
             return Standing((), ())
 

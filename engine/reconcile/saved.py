@@ -28,7 +28,9 @@ from specs.models import Project
 FORMAT = "rorqual-plan"
 VERSION = 2
 # What the machine adds when it plans is read again, so that a changed secret or file makes the plan stale.
-READ_AGAIN = frozenset({"applied", "contents", "image_keys", "image_bases", "profiles", "seal", "now", "verified"})
+READ_AGAIN = frozenset(
+    {"applied", "contents", "image_keys", "image_bases", "profiles", "provided", "seal", "now", "verified"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.api.kept import whole_id
 from engine.client.session import EngineReader
+from engine.kit.together import together
 from engine.ledger.release import Json, Pin
 from engine.plan.diff.containers import UPDATABLE
 from engine.plan.lower.naming import APPLIED, NUMBER, ONEOFF, PROJECT, SERVICE
@@ -57,10 +59,10 @@ class Standing(NamedTuple):
         return found
 
 
-async def read_standing(engine: EngineReader, project: str) -> Standing:
+async def read_standing(engine: EngineReader, project: str, *, images: bool = True) -> Standing:
     filters = {"label": [f"{PROJECT}={project}", f"{ONEOFF}=False"]}
-    containers = await engine.containers.list(all=True, filters=filters)
-    return Standing(containers, await engine.images.list())
+    listed = partial(engine.containers.list, all=True, filters=filters)
+    return Standing(*await together(listed, engine.images.list)) if images else Standing(await listed(), ())
 
 
 def updatable(applied: str) -> Json:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import anyio
 
 from engine.api.errors import EngineError
 from engine.client.session import Engine
+from engine.kit.together import together
 from engine.ledger.release import State
 from engine.plan.lower.naming import PROJECT
 from engine.plan.observed import Observed
@@ -71,9 +73,14 @@ async def one_turn(turn: Turn) -> AsyncIterator[Turn]:
 async def still_stands(engine: Engine, project: str, observed: Observed) -> bool:
     """Whether the project's containers, networks and volumes are those that were seen: three calls, no inspects."""
     filters = {"label": [f"{PROJECT}={project}"]}
-    containers = {(c["Id"], c["State"]) for c in await engine.containers.list(all=True, filters=filters)}
-    networks = {n["Id"] for n in await engine.networks.list(filters=filters)}
-    volumes = {v["Name"] for v in await engine.volumes.list(filters=filters)}
+    listed, networks_, volumes_ = await together(
+        partial(engine.containers.list, all=True, filters=filters),
+        partial(engine.networks.list, filters=filters),
+        partial(engine.volumes.list, filters=filters),
+    )
+    containers = {(c["Id"], c["State"]) for c in listed}
+    networks = {n["Id"] for n in networks_}
+    volumes = {v["Name"] for v in volumes_}
 
     def ours(found: dict[str, str] | None) -> bool:
         return (found or {}).get(PROJECT) == project

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from specs.check import agreement, cycles, entries, images, ours, references, replicas
+from specs.check import addresses, agreement, cycles, entries, images, ours, references, replicas
 from specs.check.subject import Rule, Subject
 from specs.losses import Losses
 from specs.node import Node
@@ -61,6 +61,7 @@ def check(
     agreement.container_names_are_unique(subject)
     cycles.no_cycles(subject)
     replicas.fixed_ports(subject)
+    addresses.subnets(subject)
     ours.options(subject)
     entries.references(subject)
     report.diagnostics[known:] = sorted(report.diagnostics[known:], key=by_place)

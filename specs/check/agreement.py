@@ -132,7 +132,9 @@ def counts_are_not_negative(subject: Subject, name: str, service: Service) -> No
         value = service.get("scale") if path == ("scale",) else (service.get("deploy") or {}).get("replicas")
         if value is not None and value < 0:
             span = subject.at("services", name, *path)
-            subject.report.error("out-of-range", f'service "{name}" can\'t have {value} containers', span)
+            # a number of more than 64 bits has come out as this (typed.kinds)
+            count = f"can't have {value} containers" if value > -(1 << 62) else "asks for too many containers"
+            subject.report.error("out-of-range", f'service "{name}" {count}', span)
 
 
 def container_names_are_unique(subject: Subject) -> None:

@@ -49,7 +49,6 @@ WINDOWS = "means something on Windows only"
 BUILDKIT = "needs BuildKit, which this runtime doesn't build with"
 
 LACKS: tuple[Lack, ...] = (
-    Lack("services.*.provider", ALL, "is run by a program of its own, which isn't started: it counts as provided"),
     Lack("services.*.models", ALL, "needs Docker's model runner, which isn't driven: no address of a model is given"),
     Lack("services.*.deploy.placement", ALL, SWARM),
     Lack("services.*.deploy.endpoint_mode", ALL, SWARM),

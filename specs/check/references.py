@@ -26,11 +26,14 @@ def unknown(
     if subject.losses.hide(kind, name):
         return
     noun = kind.removesuffix("s")
+    hint = subject.suggestion(kind, name, subject.section(kind) if known is None else known)
+    if kind == "volumes" and "/" in name and (hint is None or not hint.startswith("did you mean")):
+        hint = f"a folder's path starts with ./ or /: ./{name}"
     subject.report.error(
         f"unknown-{noun}",
         f'service "{service}" {verb} "{name}", which is not defined{origin}',
         span,
-        hint=subject.suggestion(kind, name, subject.section(kind) if known is None else known),
+        hint=hint,
     )
 
 

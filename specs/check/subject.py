@@ -64,6 +64,10 @@ class Subject:
     def defined(self, kind: str, name: str) -> Span | None:
         return self.key(kind, name)
 
+    def is_written(self, *path: str | int) -> bool:
+        node = self.node(*path)
+        return node is not None and node.key is not None and node.key.value == path[-1]
+
     def origin(self, *path: str | int) -> str:
         """` (from ${IMAGE}, not set)` where variables gave a value, or nothing."""
         node = self.node(*path)
@@ -75,7 +79,8 @@ class Subject:
 
     def suggestion(self, kind: str, name: str, known: Iterable[str]) -> str | None:
         """`did you mean "db" (compose.yaml:12:3)?`, or what there is, or how to define one."""
-        names = sorted(known)
+        # the default network is there without having been written
+        names = sorted(n for n in known if kind != "networks" or n != "default" or self.is_written(kind, n))
         close = get_close_matches(name, names, 1, 0.5)
         if close:
             span = self.defined(kind, close[0])

@@ -229,7 +229,7 @@ def device(item: Node) -> Node:
     if len(parts) > 3:
         raise refusal(item, "bad-device", f"{item.value!r} has too many parts; use the long form")
     source = parts[0]
-    target = parts[1] if len(parts) > 1 else source
+    target = (parts[1] if len(parts) > 1 else "") or source
     return planted({"source": source, "target": target, "permissions": parts[2] if len(parts) > 2 else "rwm"}, item)
 
 

@@ -6,14 +6,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from specs.units import go_float
+
 TRUE = frozenset({"y", "yes", "true", "on"})
 FALSE = frozenset({"n", "no", "false", "off"})
 LEGACY = frozenset({"y", "yes", "on", "n", "no", "off"})
 WHOLE = re.compile(r"[-+]?[0-9]+")
-REAL = re.compile(
-    r"[-+]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|0[xX][0-9a-fA-F]*\.?[0-9a-fA-F]*[pP][-+]?[0-9]+"
-    r"|(?i:inf|infinity|nan))"
-)
+NOT_FINITE = re.compile(r"[-+]?(?:inf|infinity|nan)", re.IGNORECASE)
 
 Cast = Callable[[str], Any]
 
@@ -38,12 +37,10 @@ def to_whole(text: str) -> int:
 
 
 def to_real(text: str) -> float:
-    if REAL.fullmatch(text):
-        try:
-            return float.fromhex(text) if "p" in text.lower() and "x" in text.lower() else float(text)
-        except (ValueError, OverflowError):
-            pass
-    raise Uncastable(f"{text!r} is not a number")
+    try:
+        return float(text) if NOT_FINITE.fullmatch(text) else go_float(text)
+    except ValueError:
+        raise Uncastable(f"{text!r} is not a number") from None
 
 
 def paths(cast: Cast, *dotted: str) -> list[tuple[str, Cast]]:

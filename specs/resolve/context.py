@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from specs.losses import Losses
 from specs.node import Node
-from specs.openfile import read_bytes
+from specs.openfile import near, read_bytes
 from specs.read import Unreadable, read
 from specs.remote import Fetch
 from specs.resolve.interpolate import Variables
@@ -70,7 +70,7 @@ class Context:
             return
         shown = self.shown(path)
         span = Span(shown, 1, 1, 1, 1) if place is None else place.span
-        self.report.error("file-missing", f"can't read {shown}: {error.strerror}", span)
+        self.report.error("file-missing", f"can't read {shown}: {error.strerror}", span, hint=near(path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from specs import dotenv
 from specs.node import Node
-from specs.openfile import read_text
+from specs.openfile import near, read_text
 from specs.resolve.include import bad_line
 from specs.resolve.interpolate import Variables, given_outside
 from specs.resolve.refusal import attempt, each_of, refusal
@@ -70,8 +70,9 @@ def read_env_file(entry: Node, found: dict[str, str], lookup: Lookup) -> None:
     required = entry.get("required")
     if not os.path.exists(path):
         if required is None or flag(required):
-            hint = "create it, or write {path: …, required: false} where it may be missing"
-            raise refusal(path_node, "env-file-missing", f"the env file {path} does not exist", hint)
+            hint = near(path) or "create it, or write {path: …, required: false} where it may be missing"
+            shown = os.path.relpath(path) if path.startswith(os.path.join(os.getcwd(), "")) else path
+            raise refusal(path_node, "env-file-missing", f"the env file {shown} does not exist", hint)
         return
     style = entry.get("format")
     if style is not None and style.value not in ("", "raw"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from specs.node import Node, copied
+from specs.openfile import near
 from specs.read import Unreadable
 from specs.remote import is_remote
 from specs.resolve.canonical import canonical
@@ -130,7 +131,7 @@ def services_of(context: Context, layer: Layer, name: str, wanted: Node, file: N
     try:
         documents = context.documents(local)
     except OSError as error:
-        raise refusal(file, "file-missing", f"can't read {file.value}: {error.strerror}") from None
+        raise refusal(file, "file-missing", f"can't read {file.value}: {error.strerror}", near(local)) from None
     except Unreadable as error:
         raise Refusal(error.diagnostic) from None
     for document in documents:

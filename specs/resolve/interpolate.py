@@ -110,7 +110,8 @@ class Interpolation:
                 new.value = cast(new.value)
             except Uncastable as error:
                 name = "" if new.key is None else f"{new.key.value}: "
-                self.fail(new, refusal(new, "wrong-type", f"{name}{error}"))
+                hint = "write true or false" if cast is to_flag else None
+                self.fail(new, refusal(new, "wrong-type", f"{name}{error}", hint))
             else:
                 if cast is to_flag and value.lower() in LEGACY:
                     message = f'"{value}" is read as {str(new.value).lower()}; write {str(new.value).lower()}'

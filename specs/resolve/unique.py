@@ -83,7 +83,7 @@ def by_target(item: Node) -> Any:
     if type(item.value) is dict:
         target = item.value.get("target")
         if target is None or type(target.value) is not str:
-            raise refusal(item, "missing-key", "the mount needs a target")
+            raise refusal(item, "missing-key", "the mount needs a target", "add target: and the path in the container")
         return target.value
     if isinstance(item.value, str):
         mount = parse_mount(item)

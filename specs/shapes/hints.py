@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from specs.node import Node, Timestamp
@@ -11,6 +12,7 @@ DURATIONS = frozenset(
     {"stop_grace_period", "interval", "timeout", "start_period", "start_interval", "delay", "monitor", "window"}
 )
 MOST_SHOWN = 40
+COLONLESS = re.compile(r"([a-z_]+)(?::| +)([^\s:][^\n]{0,40})")
 
 
 def hint_for(node: Node, wanted: Collection[type]) -> str | None:
@@ -20,6 +22,8 @@ def hint_for(node: Node, wanted: Collection[type]) -> str | None:
         return "what belongs to it stands below it, further to the right" if node.key is not None else None
     if type(value) is str and dict in wanted and "=" in value:
         return f"write a list, `- {value.split()[0]}`, or a mapping, `{value.split()[0].replace('=', ': ', 1)}`"
+    if type(value) is str and dict in wanted and list not in wanted and (found := COLONLESS.fullmatch(value)):
+        return f'between a key and its value stand a colon and a space: "{found[1]}: {found[2]}"'
     if type(value) in (str, int, float) and list in wanted:
         return f"write it as a list: [{in_list(value)}]" if len(printed(value)) <= MOST_SHOWN else "write it as a list"
     if type(value) is list and dict in wanted and list not in wanted:

@@ -5,7 +5,7 @@ Schema. All choices of Compose are told apart by the type of the value, so a Sha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from difflib import get_close_matches
 from fractions import Fraction
 from typing import Any
@@ -119,14 +119,16 @@ def words(*allowed: str) -> Shape:
     return Shape({str: check}, {"type": "string", "enum": list(allowed)})
 
 
-def matching(pattern: str, what: str) -> Shape:
-    """A string in which the pattern is found."""
+def matching(pattern: str, what: str, words: Collection[str] = ()) -> Shape:
+    """A string in which the pattern is found; `words` are those that it mostly is."""
     compiled = re.compile(pattern)
 
     def check(node: Node) -> list[Fault] | None:
         if compiled.search(node.value):
             return None
-        return [Fault(node, "bad-format", f"{node.value!r} is not {what}")]
+        close = get_close_matches(node.value, list(words), 1, 0.6)
+        hint = f'did you mean "{close[0]}"?' if close else None
+        return [Fault(node, "bad-format", f"{node.value!r} is not {what}", hint)]
 
     return Shape({str: check}, {"type": "string", "pattern": pattern})
 
@@ -175,10 +177,8 @@ def repetition(items: list[Node]) -> Fault | None:
     numbers = any(type(item.value) in (int, float) for item in items)
     for index, item in enumerate(items):
         key = identity(item)
-        if numbers and type(key) is str:
-            # Compose's validator takes "80" and 80 for equal, but not "80" and "80.0"
-            key = next((number for number in seen if type(number) in (int, float) and same_number(key, number)), key)
-        elif numbers and type(key) in (int, float):
+        if numbers and type(key) in (int, float):
+            # Compose's validator takes a number for equal to a text before it, and no text for equal to a number
             key = next((text for text in seen if type(text) is str and same_number(text, key)), key)
         first = seen.setdefault(key, index)
         if first != index:
@@ -293,9 +293,25 @@ def missing_key(node: Node, name: str) -> Fault:
     return Fault(node, "missing-key", f"needs the key {name!r}", at_key=True, keys=(name,))
 
 
+# Keys that people look for in a place, where another one beside it does what they want.
+MEANT = {
+    "replicas": ("deploy", "write `scale: NUMBER`, or `deploy: {replicas: NUMBER}`"),
+    "memory": ("mem_limit", "write `mem_limit: SIZE`, or `deploy: {resources: {limits: {memory: SIZE}}}`"),
+    "limits": ("resources", "limits stands below resources:"),
+    "reservations": ("resources", "reservations stands below resources:"),
+    "resources": ("deploy", "resources stands below deploy:"),
+    "cmd": ("command", "the key is called command"),
+    "env": ("environment", "the key is called environment"),
+    "args": ("build", "arguments of a build stand below build:, those of the program in command:"),
+    "dockerfile": ("build", "dockerfile stands below build:"),
+    "context": ("build", "context stands below build:"),
+}
+
+
 def unknown_key(child: Node, name: str, table: Iterable[str], reader: str) -> Fault:
     close = get_close_matches(name, list(table), 1, 0.6)
-    hint = f'did you mean "{close[0]}"?' if close else "a key of your own starts with x-"
+    below, meant = MEANT.get(name, ("", ""))
+    hint = f'did you mean "{close[0]}"?' if close else meant if below in table else "a key of your own starts with x-"
     message = f"{name!r} is not a key that {reader} knows here"
     return Fault(child, "unknown-key", message, hint, at_key=True, keys=tuple(close))
 

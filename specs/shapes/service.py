@@ -182,6 +182,7 @@ SERVICE = fields(
         "pull_policy": matching(
             "always|never|build|if_not_present|missing|refresh|daily|weekly|every_([0-9]+[wdhms])+",
             "a pull policy: always, missing, never, build, daily, weekly, every_<duration>",
+            ("always", "never", "build", "missing", "daily", "weekly"),
         ),
         "pull_refresh_after": STRING,
         "read_only": FLAG,

@@ -54,7 +54,7 @@ def text(node: Node) -> str:
     value = node.value
     if type(value) is str:
         return value
-    if type(value) is int:
+    if type(value) is int and value < 1 << 63:
         return str(value)
     if value is None:
         return ""
@@ -69,16 +69,15 @@ def flag(node: Node) -> bool:
         try:
             return to_flag(value)
         except Uncastable as error:
-            raise refusal(node, "wrong-type", str(error)) from None
+            raise refusal(node, "wrong-type", str(error), "write true or false") from None
     raise wrong(node, "true or false")
 
 
 def whole(node: Node) -> int:
     value = node.value
     if type(value) is int:
-        if not -(1 << 63) <= value < 1 << 63:
-            raise refusal(node, "out-of-range", f"{named(node)} is too large a number")
-        return value
+        # above, it is a uint64 to Compose, whose bits it takes as they are
+        return value - (1 << 64) if value >= 1 << 63 else value
     if type(value) is float:
         return int(value) if abs(value) < 1 << 63 else -(1 << 63)
     if type(value) is str:
@@ -92,7 +91,7 @@ def whole(node: Node) -> int:
 def natural(node: Node) -> int:
     if type(node.value) is float and not node.value < 1 << 63:
         return 1 << 63
-    value = whole(node)
+    value = node.value if type(node.value) is int else whole(node)
     if value < 0:
         raise refusal(node, "out-of-range", f"{named(node)} can't be negative")
     return value
@@ -142,7 +141,8 @@ def single(value: float) -> float:
 def size(node: Node) -> int:
     value = node.value
     if type(value) is int:
-        return value
+        # Compose reads a number that is too large for a signed one as no size at all
+        return value if value < 1 << 63 else 0
     if type(value) is str:
         try:
             return size_in_bytes(value)
@@ -210,6 +210,9 @@ def loose_texts(node: Node) -> list[str]:
 def loose_list(node: Node) -> list[str]:
     if type(node.value) is not list:
         raise wrong(node, "a list")
+    for item in node.value:
+        if type(item.value) is int and item.value >= 1 << 63:
+            raise wrong(item, "a number of this size, or text")
     return [printed(item.value) for item in node.value]
 
 

@@ -6,6 +6,7 @@ The whole corpus runs by `python -m tests.specs.oracle`.
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -20,12 +21,15 @@ from specs.models import Project
 from specs.models.construct import taken_apart
 from tests.specs.cases import Case, corpus
 from tests.specs.cases.conformance import conformance, mutations
+from tests.specs.cases.grown import grown
 from tests.specs.oracle import BASE_ENVIRONMENT, Rates, Verdict, ask_oracle, canonical, compare, difference, folder_of
 from tests.specs.ours import request_of
 
 SEED = 11
 SAMPLE = 900
 MUTATED = 250
+# Projects grown from a seed; `make chaos` grows many more.
+GROWN = 5000 if os.environ.get("RORQUAL_CHAOS") else 150
 ACCEPTED_EQUAL, REFUSED, HASHES = 99.0, 98.0, 95.0
 
 
@@ -43,6 +47,15 @@ def assert_bars(verdicts: list[Verdict]) -> None:
 
 def test_a_sample_of_the_corpus_agrees() -> None:
     assert_bars(compare(sample(list(corpus()), SAMPLE)))
+
+
+def test_grown_projects_agree_and_so_do_their_hashes() -> None:
+    verdicts = compare(list(grown(0, GROWN)), hashes=True)
+    assert_bars(verdicts)
+    hashes = Rates.of(verdicts).hashes_equal
+    assert hashes is not None and hashes >= HASHES
+    accepted = sum(verdict.oracle.accepted for verdict in verdicts)
+    assert GROWN // 3 < accepted < GROWN, f"{accepted} of {GROWN} are accepted"
 
 
 @pytest.mark.skipif(not list(conformance()), reason="no folder of real files beside the checkout")

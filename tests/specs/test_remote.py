@@ -137,7 +137,6 @@ def test_remote_files_resolve_as_docker_compose_resolves_them(
         ("@#main:../x", "leads out of the repository"),
         ("@#main:nosuch", 'there is no "nosuch"'),
         ("git://127.0.0.1:1/x.git", "can't reach the repository git://127.0.0.1:1/x.git"),
-        ("oci://localhost:1/x:1", "is an OCI artifact"),
     ],
 )
 def test_what_cant_be_fetched_is_told_at_its_place(server: Server, name: str, words: str) -> None:

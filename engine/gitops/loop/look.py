@@ -25,9 +25,9 @@ from engine.ledger.store import KEEP
 from engine.plan.observed import Observed
 from engine.plan.options import PlanOptions
 from engine.plan.render.document import plan_document
-from engine.plan.steps import Plan, WaitFor
+from engine.plan.steps import Plan, RunProvider, WaitFor
 from engine.plan.upkeep import addresses_of, with_upkeep
-from engine.reconcile.convergence import Convergence, image_steps
+from engine.reconcile.convergence import Convergence, first_steps
 from engine.reconcile.lock import LockTaken, LockTerms
 from engine.reconcile.outcome import Report
 from engine.reconcile.pins import pinned
@@ -171,7 +171,8 @@ class Look(Case):
         if ready.options is not None:
             return ready.options
         built = any(service.build for service in ready.project.services.values())
-        return PlanOptions(build=True if built and self.new else None, pull=None if self.new else "missing")
+        pull = None if self.new else "missing"
+        return PlanOptions(build=True if built and self.new else None, pull=pull, providers=self.new)
 
     def plan(self, work: Convergence, options: PlanOptions, observed: Observed) -> Plan:
         owned = frozenset(self.state.owned)
@@ -242,9 +243,10 @@ class Look(Case):
 
     async def bring(self, work: Convergence, options: PlanOptions, plan: Plan, observed: Observed) -> Report:
         """Apply; where containers stand, images first, and the rest by what they turned out to be."""
-        images = image_steps(plan)
-        if not images.empty and observed.containers:
-            report = await self.apply(work, images)
+        first = first_steps(plan)
+        provided = any(isinstance(step.action, RunProvider) for step in first.steps)
+        if not first.empty and (observed.containers or provided):
+            report = await self.apply(work, first)
             if not report.ok:
                 return report
             plan = self.plan(work, options._replace(images_settled=True), await work.observe())

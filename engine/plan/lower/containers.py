@@ -22,6 +22,7 @@ from engine.plan.lower.naming import (
     DEPENDS_ON,
     NUMBER,
     ONEOFF,
+    PROVIDED,
     SERVICE,
     Naming,
     project_labels,
@@ -39,7 +40,8 @@ class Lowering:
     """What lowering needs beside the service: names, and the facts that the machine read for it.
 
     `contents` maps a host path to the digest of its content (or None); `seal` makes a digest of a sensitive value;
-    `profiles` holds the content of seccomp profiles by path as written.
+    `profiles` holds the content of seccomp profiles by path as written; `provided` are the variables of a service that
+    a provider gave, which are in its environment already.
     """
 
     project: Project
@@ -47,6 +49,7 @@ class Lowering:
     contents: Mapping[str, str | None] = field(default_factory=dict)
     seal: Callable[[str], str] = unsealed
     profiles: Mapping[str, str] = field(default_factory=dict)
+    provided: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     hidden: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,6 +115,8 @@ class Lowering:
             ONEOFF: "False",
             DEPENDS_ON: ",".join(sorted(f"{name}:{d.condition}:{str(bool(d.restart)).lower()}" for name, d in needs)),
         }
+        if names := self.provided.get(key):
+            labels[PROVIDED] = ",".join(sorted(names))
         return desired._replace(labels=labels)
 
     def host_config(self, service: Service, mounts: Mounts) -> dict[str, Any]:

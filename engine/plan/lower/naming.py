@@ -19,6 +19,8 @@ CONFIG_HASH = f"{COMPOSE}config-hash"
 DEPENDS_ON = f"{COMPOSE}depends_on"
 IMAGE = f"{COMPOSE}image"
 APPLIED = f"{OURS}applied"
+# On a container: which of its variables a provider gave (plan.providers).
+PROVIDED = f"{OURS}provided"
 # On an image that a builder of ours made: the key of what it was made from.
 CONTENT = f"{OURS}content"
 # The Compose version whose labels and hashes these are: tools compare it, and it is no version of ours.
