@@ -87,7 +87,8 @@ def bake_target(project: Project, build: Build, tags: list[str], service: str = 
         "ssh": build.ssh,
         "platforms": build.platforms,
         "network": build.network,
-        "shm-size": build.shm_size,
+        # as text: so it is in bake's own file
+        "shm-size": str(build.shm_size or ""),
         "ulimits": [f"{name}={limit}" for name, limit in limits_of(build)],
         "entitlements": list(dict.fromkeys([*(build.entitlements or ()), *privileged])),
         "extra-hosts": hosts_of(build),

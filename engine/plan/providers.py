@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from engine.plan.lower.naming import PROVIDED
-from engine.plan.observed import Observed
+from engine.plan.lower.naming import APPLIED, PROVIDED
+from engine.plan.observed import LiveContainer, Observed
 from engine.plan.steps import RunProvider
 from specs.models import Project, Service
 
@@ -36,15 +36,25 @@ def dependents(project: Project, key: str) -> list[str]:
 def standing_variables(project: Project, observed: Observed) -> dict[str, dict[str, str]]:
     """By service that depends on a provider: the variables that its containers were made with."""
     found: dict[str, dict[str, str]] = {}
-    providers = [key for key, service in project.services.items() if service.provider is not None]
-    wanted = {name for key in providers for name in dependents(project, key)}
-    for container in observed.containers if wanted else ():
-        names = [name for name in container.labels.get(PROVIDED, "").split(",") if name]
-        if container.service in wanted and container.service not in found and not container.oneoff and names:
-            lines = (container.inspect["Config"].get("Env") or ()) if "Config" in container.inspect else ()
-            values = dict(line.split("=", 1) for line in lines if "=" in line)
-            found[container.service] = {name: values[name] for name in names if name in values}
+    for key in (key for key, service in project.services.items() if service.provider is not None):
+        for name in dependents(project, key):
+            container = next((c for c in observed.containers if c.service == name and not c.oneoff), None)
+            if container is not None:
+                found.setdefault(name, {}).update(given(container, project.services[name], f"{key.upper()}_"))
     return found
+
+
+def given(container: LiveContainer, service: Service, prefix: str) -> dict[str, str]:
+    """The variables of this prefix that a provider gave: as the label says; of a container that Compose made, those
+    that the spec doesn't set.
+    """
+    lines = container.inspect["Config"].get("Env") or ()
+    values = dict(line.split("=", 1) for line in lines if line.startswith(prefix) and "=" in line)
+    label = container.labels.get(PROVIDED)
+    if label is None and APPLIED in container.labels:
+        return {}
+    names = label.split(",") if label is not None else [n for n in values if n not in (service.environment or {})]
+    return {name: values[name] for name in names if name in values}
 
 
 def with_answers(
@@ -63,10 +73,13 @@ def provided_project(project: Project, provided: Mapping[str, Variables]) -> Pro
     """The project as its services are made: with their providers' variables over their own."""
     if not provided:
         return project
+
+    def environment(key: str, service: Service) -> dict[str, str | None]:
+        # in the order of names, as the language has it: Compose's config hash is taken of it
+        return dict(sorted({**(service.environment or {}), **provided[key]}.items()))
+
     services = {
-        key: service.model_copy(update={"environment": {**(service.environment or {}), **provided[key]}})
-        if provided.get(key)
-        else service
+        key: service.model_copy(update={"environment": environment(key, service)}) if provided.get(key) else service
         for key, service in project.services.items()
     }
     return project.model_copy(update={"services": services})

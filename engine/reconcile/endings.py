@@ -20,7 +20,7 @@ LONGEST_SECONDS = 1.0
 SHUTDOWN_SECONDS = 10.0
 # From the end of one dockerd to the start of the next, a restart of the machine included.
 LONGEST_BREAK_SECONDS = 300.0
-SHORTEST_SERVICE_SECONDS = 2.0
+SHORTEST_SERVICE_SECONDS = 0.3
 
 
 def asks(container: LiveContainer) -> bool:

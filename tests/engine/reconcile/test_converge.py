@@ -277,14 +277,3 @@ def test_replicas_with_one_fixed_port_are_refused_with_the_remedy(shop: Workshop
     small(shop, ", ports: ['18100-18101:80'], scale: 2")
     shop.run("up", "-d")
     assert shop.plan()["steps"] == []
-
-
-def test_a_provider_is_named_as_not_run_and_holds_up_nobody(shop: Workshop) -> None:
-    small(shop, ", depends_on: [cloud]")
-    with (shop.folder / "compose.yaml").open("a") as file:
-        file.write("  cloud: {provider: {type: awesomecloud}}\n")
-    done = shop.run("up", "-d")
-    assert "warning[not-honoured]: services.cloud.provider" in done.stderr
-    assert set(shop.containers()) == {f"{shop.name}-web-1"}
-    assert shop.plan()["steps"] == []
-    assert "error[not-honoured]" in shop.run("plan", "--strict", code=1).stderr

@@ -44,6 +44,8 @@ def provider(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "docker-cloud").write_text(PROGRAM)
     (folder / "docker-cloud").chmod(0o755)
+    # by this name Docker Compose finds it on PATH
+    (folder / "cloud").symlink_to("docker-cloud")
     return folder
 
 
@@ -163,6 +165,10 @@ def test_what_a_provider_sets_is_in_its_dependents_and_replaces_them_when_it_cha
     # Docker Compose finds nothing to change either
     shop.compose("up", "-d")
     assert shop.containers() == before
+    # and what Compose made with it is taken over as it is
+    shop.compose("up", "-d", "--force-recreate")
+    assert steps(shop) == [("service.db", "run")]
+    before = shop.containers()
     say(provider, ("setenv", "URL=two"))
     shop.run("up", "-d")
     assert environment_of(shop, "providers-web-1")["DB_URL"] == "two"
