@@ -172,10 +172,9 @@ class Recorder:
             # first: a release that is called good has its images; what a `down` leaves needs none of its own
             await self.hold(ledger.pinned([self.key]) | {pin.id for pin in pins.values()}, standing.images)
         ledger.finish(self.key, number, self.state, images=pins, objects=objects, reason=self.reason)
-        if ledger.prune(self.key, self.terms.keep):
-            # as they were before: what was named just now is needed still
-            images = await self.engine.images.list() if down else standing.images
-            await self.hold(ledger.pinned([self.key]), images)
+        if ledger.prune(self.key, self.terms.keep) and not down:
+            # as they were before: what was named just now is needed still. After a `down` the next release lets go
+            await self.hold(ledger.pinned([self.key]), standing.images)
 
     async def standing(self, *, images: bool) -> Standing:
         """Nothing where the engine is gone: how it ended is recorded all the same."""

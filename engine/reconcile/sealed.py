@@ -9,6 +9,7 @@ from engine.ledger.sealing import Sealing
 from engine.plan.sensitive import is_sensitive_name, marked_names, marked_names_of, sensitive_values
 from engine.reconcile.contents import Sealer
 from specs.models import Project
+from specs.models.construct import taken_apart
 
 Json = dict[str, Any]
 # What interpolation saw is no part of the result; env files are folded into the environment already.
@@ -23,7 +24,8 @@ def sealed_project(project: Project, sealer: Sealer, more: Iterable[str] = ()) -
 
 
 def document_of(project: Project) -> Json:
-    found = project.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    # not model_dump: it would build every serializer first, 60 ms before the first write of an `up`
+    found = taken_apart(project)
     folded = project.folded_files.items()
     labels = {key: {k: v for k, v in files.items() if k in FOLDED} for key, files in folded}
     kept = {key: files for key, files in labels.items() if files}

@@ -1,0 +1,58 @@
+"""Steps side by side: how many at a time, and what is not counted."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from engine.graph.address import Address, Kind
+from engine.plan.observed import EngineIdentity
+from engine.plan.steps import Action, Plan, RemoveContainer, StartContainer, Step
+from engine.reconcile.apply import apply
+from engine.reconcile.outcome import Outcome, Report
+
+COUNT = 5
+
+
+class Deaf:
+    def started(self, step: Step) -> None: ...
+
+    def line(self, step: Step, text: str, current: int | None = None, total: int | None = None) -> None: ...
+
+    def finished(self, outcome: Outcome) -> None: ...
+
+
+def most_at_once(make: type[StartContainer] | type[RemoveContainer], *, strict: bool) -> int:
+    """How many of five steps go on side by side where two may."""
+    running, most = 0, 0
+
+    async def effect(step: Step) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        # time for every other that may
+        for _ in range(20):
+            await anyio.lowlevel.checkpoint()
+        running -= 1
+
+    def step(number: int) -> Step:
+        action: Action = make(f"c{number}")
+        return Step(number, Address(Kind.SERVICE, "web", number), action, "the test wants it")
+
+    plan = Plan("p", EngineIdentity("e", "unix:///x", "1.41"), tuple(map(step, range(1, COUNT + 1))))
+
+    async def go() -> Report:
+        return await apply(plan, effect, Deaf(), limit=2, strict=strict)
+
+    assert anyio.run(go).ok
+    return most
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_starts_go_on_as_many_at_a_time_as_the_limit_says(strict: bool) -> None:
+    assert most_at_once(StartContainer, strict=strict) == 2
+
+
+def test_removals_wait_for_processes_and_are_counted_only_where_a_limit_was_asked_for() -> None:
+    assert most_at_once(RemoveContainer, strict=True) == 2
+    assert most_at_once(RemoveContainer, strict=False) == COUNT
