@@ -245,7 +245,9 @@ def test_changed_contents_of_a_config_a_secret_and_a_mounted_file(shop: Stood) -
 def test_a_foreign_container_under_the_projects_labels(shop: Stood) -> None:
     labels = {"project": shop.name, "service": "alien", "container-number": "1", "oneoff": "False"}
     flags = [w for k, v in labels.items() for w in ("--label", f"com.docker.compose.{k}={v}")]
-    shop.docker("run", "-d", *flags, "--name", shop.of("alien"), shop.engine.image, "sleep", "1000")
+    shop.docker(
+        "run", "-d", "--stop-timeout", "1", *flags, "--name", shop.of("alien"), shop.engine.image, "sleep", "1000"
+    )
     assert shop.drift() == {("service.alien.1", None): (shop.of("alien"), None)}
     assert shop.mended() == []
     assert set(shop.mended("--remove-orphans")) == {"remove", "stop"}
