@@ -19,8 +19,8 @@ from tests.engine.gitops.test_git import opened
 
 pytestmark = pytest.mark.anyio
 # A large file of many; `make chaos` takes a gigabyte.
-PIECES = 256 if os.environ.get("RORQUAL_CHAOS") else 12
-PIECE_BYTES = (4 if os.environ.get("RORQUAL_CHAOS") else 2) << 20
+PIECES = 64 if os.environ.get("RORQUAL_CHAOS") else 12
+PIECE_BYTES = (16 if os.environ.get("RORQUAL_CHAOS") else 2) << 20
 
 
 @pytest.fixture
