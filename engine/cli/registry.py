@@ -40,6 +40,9 @@ def serve(
     auth: Annotated[
         str, typer.Option("--auth", help="How users of --htpasswd show who they are: basic or bearer")
     ] = BASIC,
+    rights: Annotated[
+        Path | None, typer.Option("--rights", help="Lines USER REPOSITORY ACTIONS; default: a user may do all")
+    ] = None,
     anonymous_pull: Annotated[bool, typer.Option("--anonymous-pull", help="Pulling needs no user")] = False,
     tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="The certificate, PEM, with its chain")] = None,
     tls_key: Annotated[Path | None, typer.Option("--tls-key", help="The certificate's private key, PEM")] = None,
@@ -55,8 +58,9 @@ def serve(
         raise InvalidArgument(f'--auth is "{auth}": want basic or bearer')
     if (tls_cert is None) is not (tls_key is None):
         raise InvalidArgument("--tls-cert and --tls-key belong together: name both or neither")
-    if htpasswd is None and (anonymous_pull or auth == BEARER):
-        raise InvalidArgument("--auth bearer and --anonymous-pull say something only about the users of --htpasswd")
+    if htpasswd is None and (anonymous_pull or auth == BEARER or rights is not None):
+        about = "--auth bearer, --rights and --anonymous-pull"
+        raise InvalidArgument(f"{about} say something only about the users of --htpasswd")
     # late: SQLite and the server
     from engine.http.listen import bind_tcp
     from engine.http.tls import server_context
@@ -75,6 +79,7 @@ def serve(
         listener,
         tls=tls,
         htpasswd=htpasswd,
+        rights=rights,
         bearer=auth == BEARER,
         anonymous_pull=anonymous_pull,
         read_only=read_only,

@@ -1,6 +1,7 @@
 """Who may do what: everybody; or the users of an htpasswd file, who show a password (basic) or a token (bearer).
 
-A user may do all; somebody without a name may pull where that is allowed, and nothing else.
+A user may do all that the file of rights says, or without one, all that there is; somebody without a name may pull
+where that is allowed, and nothing else.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from urllib.parse import parse_qs
 from engine.registry.server.call import Call
 from engine.registry.server.faults import Denied, Unauthorized
 from engine.registry.server.htpasswd import Users
+from engine.registry.server.rights import Rights
 from engine.registry.server.tokens import ACTIONS, Scope, Tokens
 
 LARGEST_FORM = 1 << 16
@@ -21,12 +23,23 @@ LARGEST_FORM = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """`scopes` None: all that there is."""
+    """`scopes` None: all that there is. `rights` None: they are not restricted."""
 
     user: str
     scopes: Sequence[Scope] | None = None
+    rights: Rights | None = None
 
     def allows(self, scope: Scope) -> bool:
+        return self._grants(scope) and self.has_right(scope)
+
+    def has_right(self, scope: Scope) -> bool:
+        return self.rights is None or self.rights.allow(self.user, scope)
+
+    def may_see(self, name: str) -> bool:
+        """In lists, which say nothing of scopes."""
+        return self.has_right(repository(name, "pull"))
+
+    def _grants(self, scope: Scope) -> bool:
         if self.scopes is None:
             return True
         had: set[str] = set()
@@ -42,7 +55,7 @@ class Grant:
 class Everybody(Grant):
     """Whoever may pull may pull anything: what a caller without a name has where that is allowed."""
 
-    def allows(self, scope: Scope) -> bool:
+    def _grants(self, scope: Scope) -> bool:
         return scope.actions <= {"pull"} and scope.kind == "repository"
 
 
@@ -56,14 +69,26 @@ CATALOG = Scope("registry", "catalog", frozenset({"*"}))
 class Access:
     """`users` None: no authentication at all. `tokens` None: basic."""
 
-    def __init__(self, users: Users | None, tokens: Tokens | None, *, anonymous_pull: bool, scheme: str) -> None:
+    def __init__(
+        self,
+        users: Users | None,
+        tokens: Tokens | None,
+        *,
+        anonymous_pull: bool,
+        scheme: str,
+        rights: Rights | None = None,
+    ) -> None:
         self._users = users
+        self._rights = rights
         self._tokens = tokens
         self._anonymous_pull = anonymous_pull
         self._scheme = scheme
 
-    async def admit(self, call: Call, wanted: Sequence[Scope]) -> Grant:
-        """What the caller may do, all of `wanted` included. Raises Unauthorized with a challenge, Denied."""
+    async def admit(self, call: Call, wanted: Sequence[Scope], helpful: Sequence[Scope] = ()) -> Grant:
+        """What the caller may do, all of `wanted` included, and those of `helpful` that it has a right to.
+
+        Raises Unauthorized with a challenge, Denied.
+        """
         if self._users is None:
             return Grant("")
         kind, _, value = call.headers.get("authorization", "").partition(" ")
@@ -72,11 +97,13 @@ class Access:
             grant = await self._by_password(call, value.strip(), wanted)
         elif kind.lower() == "bearer" and self._tokens is not None:
             found = self._tokens.read(value.strip())
-            grant = Grant(*found) if found is not None else None
+            grant = Grant(*found, self._rights) if found is not None else None
         elif not kind and self._anonymous_pull and wanted:
-            grant = Everybody("")
-        if grant is None or not all(grant.allows(scope) for scope in wanted):
-            raise self._challenge(call, wanted)
+            grant = Everybody("", rights=self._rights)
+        if grant is not None and grant.user and not all(grant.has_right(scope) for scope in wanted):
+            raise Denied(f'the user "{grant.user}" has no right to that', detail=[str(scope) for scope in wanted])
+        if grant is None or not all(grant.allows(scope) for scope in (*wanted, *filter(grant.has_right, helpful))):
+            raise self._challenge(call, [*wanted, *helpful])
         return grant
 
     async def _by_password(self, call: Call, value: str, wanted: Sequence[Scope]) -> Grant:
@@ -84,7 +111,7 @@ class Access:
         user, password = credentials_of(value)
         if not user or not await self._users.check(user, password):
             raise self._challenge(call, wanted, "the user name or the password is wrong")
-        return Grant(user)
+        return Grant(user, rights=self._rights)
 
     def _challenge(self, call: Call, wanted: Sequence[Scope], why: str = "authentication required") -> Unauthorized:
         if self._tokens is None:
@@ -114,6 +141,8 @@ class Access:
         else:
             why = "the user name or the password is wrong" if user else "authentication required"
             raise Unauthorized(why, headers={"WWW-Authenticate": 'Basic realm="Rorqual registry"'})
+        if self._rights is not None:
+            given = [self._rights.narrowed(user, scope) for scope in given]
         await call.answer_json(self._tokens.issue(user, given), {"Cache-Control": "no-store"})
 
 

@@ -126,14 +126,14 @@ class Registry:
             await call.answer_json({})
         elif call.path == "/v2/_catalog":
             grant = await self._access.admit(call, (CATALOG,))
-            await self._listings.repositories(call, lambda name: grant.scopes is not None or grant.may_pull(name))
+            await self._listings.repositories(call, grant.may_see)
         elif call.path == "/token":
             await self._access.give_token(call)
         elif call.path in {"/v1/_ping", "/_ping"}:
             await self._listings.ping_v1(call)
         elif call.path == "/v1/search":
-            await self._access.admit(call, (CATALOG,))
-            await self._listings.search(call, lambda name: True)
+            grant = await self._access.admit(call, (CATALOG,))
+            await self._listings.search(call, grant.may_see)
         else:
             await self._serve_repository(call)
 
@@ -150,10 +150,9 @@ class Registry:
             raise Unsupported(f"{call.method} is not possible here", headers={"Allow": ", ".join(methods)})
         if route.writes and self._read_only:
             raise Unsupported("this registry is read-only")
-        scopes = [repository(name, *route.actions)]
-        if kind == "uploads" and call.text("mount") and call.text("from"):
-            scopes.append(repository(call.text("from"), "pull"))
-        grant = await self._access.admit(call, scopes)
+        mounts = kind == "uploads" and call.text("mount") and call.text("from")
+        helpful = [repository(call.text("from"), "pull")] if mounts else []
+        grant = await self._access.admit(call, [repository(name, *route.actions)], helpful)
         await route.answer(call, name, rest, grant)
 
     # --- housekeeping

@@ -19,6 +19,7 @@ from engine.registry.server.access import Access
 from engine.registry.server.app import Registry
 from engine.registry.server.htpasswd import Users
 from engine.registry.server.protocols import BlobStore, Records
+from engine.registry.server.rights import Rights
 from engine.registry.server.tokens import Tokens
 
 CHECKPOINT_SECONDS = 30.0
@@ -31,6 +32,7 @@ class Serving:
     listener: socket.socket
     tls: ssl.SSLContext | None = None
     htpasswd: Path | None = None
+    rights: Path | None = None
     bearer: bool = False
     anonymous_pull: bool = False
     read_only: bool = False
@@ -56,7 +58,8 @@ def make_registry(serving: Serving, blobs: BlobStore, records: Records) -> Regis
     tokens = Tokens(address_of(serving.listener), clock.now) if serving.bearer else None
     users = Users(serving.htpasswd) if serving.htpasswd is not None else None
     scheme = "https" if serving.tls else "http"
-    access = Access(users, tokens, anonymous_pull=serving.anonymous_pull, scheme=scheme)
+    rights = Rights(serving.rights) if serving.rights is not None else None
+    access = Access(users, tokens, anonymous_pull=serving.anonymous_pull, scheme=scheme, rights=rights)
     return Registry(blobs, records, clock, access, read_only=serving.read_only)
 
 

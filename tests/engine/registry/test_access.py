@@ -137,6 +137,75 @@ def test_a_wrong_password_gets_no_token(bearer: Registry) -> None:
     assert bearer.ask("POST", "/token", form).status == 200
 
 
+RIGHTS = "me mine/* pull,push\nme shared/* pull # not more\n* open pull\nroot * *\nanonymous open pull\n"
+
+
+@pytest.fixture(scope="module", params=["basic", "bearer"])
+def divided(
+    request: pytest.FixtureRequest, users: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Registry, Path]]:
+    """A registry with two users and a file of rights."""
+    folder = tmp_path_factory.mktemp("divided")
+    both = folder / "htpasswd"
+    both.write_text(users.read_text() + users.read_text().partition("\n")[2].replace("me:", "root:"))
+    rights = folder / "rights"
+    rights.write_text(RIGHTS)
+    flags = (f"--htpasswd={both}", f"--rights={rights}", f"--auth={request.param}", "--anonymous-pull")
+    with running_registry(folder / "content", *flags) as registry:
+        yield registry, rights
+
+
+def status(registry: Registry, method: str, path: str, user: str) -> int:
+    """As a client has it: with a token where one is asked for."""
+    known = password(user, "secret") if user else {}
+    answer = registry.ask(method, path, b"", known if "Basic" in str(known) else {})
+    if answer.status == 401 and answer.headers["www-authenticate"].startswith("Bearer"):
+        answer = registry.ask(method, path, b"", token_for(registry, answer, known))
+    return answer.status
+
+
+def test_a_user_may_do_what_a_line_allows_and_nothing_else(divided: tuple[Registry, Path]) -> None:
+    registry, _ = divided
+    for method, path, user, expected in (
+        ("POST", "/v2/mine/a/blobs/uploads/", "me", {202}),
+        ("GET", "/v2/mine/a/manifests/none", "me", {404}),
+        ("DELETE", "/v2/mine/a/manifests/none", "me", {403}),
+        ("POST", "/v2/shared/a/blobs/uploads/", "me", {403}),
+        ("GET", "/v2/shared/a/manifests/none", "me", {404}),
+        ("GET", "/v2/theirs/manifests/none", "me", {403}),
+        ("GET", "/v2/open/manifests/none", "me", {404}),
+        ("GET", "/v2/open/manifests/none", "", {404}),
+        ("GET", "/v2/mine/a/manifests/none", "", {401}),
+        ("DELETE", "/v2/theirs/manifests/none", "root", {404}),
+    ):
+        assert status(registry, method, path, user) in expected, (method, path, user)
+
+
+def test_lists_show_what_may_be_pulled(divided: tuple[Registry, Path]) -> None:
+    registry, _ = divided
+    root = Registry("rorqual", registry.address, headers=password("root", "secret"))
+    for name in ("mine/b", "theirs", "open"):
+        root.push_blob(name, b"content")
+    mine = Registry("rorqual", registry.address, headers=password("me", "secret"))
+    assert mine.ask("GET", "/v2/_catalog").json["repositories"] == ["mine/b", "open"]
+    assert [one["name"] for one in mine.ask("GET", "/v1/search?q=e").json["results"]] == ["mine/b", "open"]
+    mount = f"/v2/mine/b/blobs/uploads/?mount={digest_of(b'content')}"
+    assert mine.ask("POST", f"{mount}&from=theirs").status == 202
+    assert mine.ask("POST", f"{mount}&from=open").status == 201
+
+
+def test_rights_that_change_count_at_once_and_bad_ones_are_refused(divided: tuple[Registry, Path]) -> None:
+    registry, rights = divided
+    rights.write_text("me mine/* pull\n")
+    assert status(registry, "POST", "/v2/mine/a/blobs/uploads/", "me") == 403
+    rights.write_text(RIGHTS)
+    assert status(registry, "POST", "/v2/mine/a/blobs/uploads/", "me") == 202
+    bad = rights.with_name("bad")
+    bad.write_text("# good\nme mine/* write\n")
+    told = serve(f"--root={rights.parent}/other", f"--htpasswd={rights.with_name('htpasswd')}", f"--rights={bad}")
+    assert f"{bad}:2: want USER REPOSITORY ACTIONS" in told
+
+
 def test_a_read_only_registry_takes_no_changes(tmp_path: Path) -> None:
     with running_registry(tmp_path) as registry:
         digest = registry.push_blob("a", b"blob")
