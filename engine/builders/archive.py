@@ -228,7 +228,8 @@ def choose(image: ArchiveImage, entries: Sequence[tuple[Mapping[str, Any], Seque
 
 
 def same_name(one: str, other: str) -> bool:
-    if one == other:
+    """A layout may name an image by its tag alone."""
+    if one == other or (":" not in other and one.endswith(f":{other}")):
         return True
     try:
         return Reference.parse(one).with_default_tag() == Reference.parse(other).with_default_tag()

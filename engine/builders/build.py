@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import assert_never
 
 import anyio
 
 from engine.builders.archive import opened
 from engine.builders.buildx import build_with_buildx, has_buildx
-from engine.builders.content import CONTENT, content_key
+from engine.builders.content import CONTENT, LAYOUT, content_key
 from engine.builders.debian.build import prepared
 from engine.builders.docker_archive import docker_archive
 from engine.builders.engine_build import build_on_engine, warnings_of
 from engine.builders.progress import BuildLine, OnLine, unheard
 from engine.builders.sources import ArchiveImage, DebianImage, DockerfileBuild, ImageSource
-from engine.client.errors import InvalidArgument, NotFound
+from engine.client.errors import EngineError, InvalidArgument, NotFound
 from engine.client.session import Engine
 from engine.oci.platform import Platform
 from engine.oci.reference import Reference
@@ -112,17 +115,46 @@ async def from_dockerfile(
     capabilities = await engine.capabilities()
     with_buildx = capabilities.engine == "docker" and not source.isolation and await has_buildx()
     build = build_with_buildx if with_buildx else build_on_engine
-    image_id = await build(
-        engine,
-        source,
-        whole,
-        labels,
-        fresh=options.fresh,
-        no_cache=options.no_cache,
-        platform=options.platform or (source.platforms[0] if len(source.platforms) == 1 else ""),
-        on_line=on_line,
-    )
+    async with layouts_loaded(engine, source, options, on_line, none=with_buildx) as ready:
+        image_id = await build(
+            engine,
+            ready,
+            whole,
+            labels,
+            fresh=options.fresh,
+            no_cache=options.no_cache,
+            platform=options.platform or (source.platforms[0] if len(source.platforms) == 1 else ""),
+            on_line=on_line,
+        )
     return Built(image_id, () if with_buildx else warnings_of(source))
+
+
+@asynccontextmanager
+async def layouts_loaded(
+    engine: Engine, source: DockerfileBuild, options: BuildOptions, on_line: OnLine, *, none: bool
+) -> AsyncIterator[DockerfileBuild]:
+    """The build with images in place of the OCI layouts among its contexts, under names that go with the block.
+
+    `none`: its builder takes them by itself. `oci-layout://PATH[:TAG]`. Raises as from_archive.
+    """
+    contexts, names = dict(source.additional_contexts), []
+    try:
+        for context, value in () if none else list(contexts.items()):
+            if value.startswith(LAYOUT):
+                names.append(f"rorqual-context/{secrets.token_hex(8)}:latest")
+                await from_archive(engine, layout_of(value), names[-1:], options, on_line)
+                contexts[context] = f"docker-image://{names[-1]}"
+        yield replace(source, additional_contexts=contexts)
+    finally:
+        with anyio.move_on_after(10, shield=True):
+            for name in names:
+                with suppress(EngineError):
+                    await engine.images.remove(name)
+
+
+def layout_of(value: str) -> ArchiveImage:
+    path, _, tag = value.removeprefix(LAYOUT).partition(":")
+    return ArchiveImage(Path(path), tag or None)
 
 
 async def tag_present(engine: Engine, image_id: str, tags: Sequence[str]) -> bool:

@@ -17,6 +17,7 @@ from engine.builders.debian.files import Placed, placed
 from engine.builders.sources import ArchiveImage, DebianImage, DockerfileBuild, ImageSource
 from engine.client.errors import InvalidArgument
 
+LAYOUT = "oci-layout://"
 # The label of an image that we built: its source's key.
 CONTENT = "io.rorqual.content"
 
@@ -47,13 +48,17 @@ def spec_of(source: DebianImage | DockerfileBuild, *without: str) -> dict[str, A
     if isinstance(source, DockerfileBuild):
         without = (*without, "dockerfile", "secrets", "ssh")
         spec["additional_contexts"] = {
-            name: tree_digest(Path(value)) if os.path.isabs(value) else value
+            name: tree_digest(Path(value.removeprefix(LAYOUT).partition(":")[0])) if on_this_machine(value) else value
             for name, value in source.additional_contexts.items()
         }
     else:
         spec["packages"] = sorted(set(source.packages))
     # defaults are left out, so that a later version with more fields finds today's key again
     return {key: value for key, value in spec.items() if key not in without and value}
+
+
+def on_this_machine(context: str) -> bool:
+    return os.path.isabs(context) or context.startswith(LAYOUT)
 
 
 def file_seen(entry: Placed) -> list[Any]:

@@ -41,7 +41,9 @@ def build(
     label: Annotated[Many, typer.Option("--label", help="NAME=VALUE; repeatable")] = None,
     secret: Annotated[Many, typer.Option("--secret", help="id=ID,src=FILE or id=ID,env=NAME; repeatable")] = None,
     ssh: Annotated[Many, typer.Option("--ssh", help="default, or ID=PATH of an agent's socket or a key")] = None,
-    build_context: Annotated[Many, typer.Option("--build-context", help="NAME=FOLDER or docker-image://…")] = None,
+    build_context: Annotated[
+        Many, typer.Option("--build-context", help="NAME=FOLDER, docker-image:// or oci-layout://")
+    ] = None,
     cache_from: Annotated[Many, typer.Option("--cache-from", help="An image whose steps may be taken")] = None,
     add_host: Annotated[Many, typer.Option("--add-host", help="HOST:ADDRESS; repeatable")] = None,
     network: Annotated[str, typer.Option("--network", help="Of the commands: default, none, host, a name")] = "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -16,6 +17,7 @@ from engine.builders.progress import BuildLine
 from engine.builders.sources import ArchiveImage, DebianImage, DockerfileBuild, ImageFile, ImageSource
 from engine.client.errors import InvalidArgument, SystemFailure
 from engine.client.session import Engine, open_client
+from tests.busybox import busybox_archive
 from tests.engines import RunningEngine
 
 pytestmark = [pytest.mark.root, pytest.mark.anyio]
@@ -171,3 +173,29 @@ async def test_a_projects_image_is_built_on_by_its_name(engine: Engine, busybox_
     )
     await build_image(engine, build, ["rq-builders/named:1"])
     assert await output_of(engine, "rq-builders/named:1", "cat", "/said") == "named\n"
+
+
+@pytest.fixture(params=["docker", "podman", "rorqual"])
+def running(request: pytest.FixtureRequest) -> RunningEngine:
+    found: RunningEngine = request.getfixturevalue(f"{request.param}_engine")
+    return found
+
+
+async def test_an_oci_layout_is_a_context_like_an_image(running: RunningEngine, tmp_path: Path) -> None:
+    name = f"rq-builders/layout:{running.kind}"
+    copy = ["skopeo", "copy", "-q", f"docker-archive:{busybox_archive()}", f"oci:{tmp_path / 'layout'}:v1"]
+    await anyio.run_process(copy)
+    (tmp_path / "context").mkdir()
+    build = DockerfileBuild(
+        str(tmp_path / "context"),
+        dockerfile_inline="FROM base AS one\nRUN echo from the layout > /said\nFROM base\nCOPY --from=one /said /\n",
+        additional_contexts={"base": f"oci-layout://{tmp_path / 'layout'}:v1"},
+    )
+    async with open_client(running.target) as engine:
+        await build_image(engine, build, [name])
+        assert await output_of(engine, name, "cat", "/said") == "from the layout\n"
+        tags = [tag for image in await engine.images.list() for tag in image.get("RepoTags") or ()]
+        assert not [tag for tag in tags if "rorqual-context" in tag]
+        wrong = replace(build, additional_contexts={"base": f"oci-layout://{tmp_path / 'layout'}:v2"})
+        with pytest.raises(InvalidArgument, match='holds no image "v2"'):
+            await build_image(engine, wrong, ["rq-builders/layout:wrong"])
