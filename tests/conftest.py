@@ -6,8 +6,13 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.engines import busybox_image, docker_engine, podman_engine, rorqual_engine
+
+# A machine that is busy with other tests is slow, and that is no fault of what is tested.
+settings.register_profile("any-machine", deadline=None)
+settings.load_profile("any-machine")
 
 __all__ = ["busybox_image", "docker_engine", "podman_engine", "rorqual_engine"]
 
