@@ -40,6 +40,23 @@ def hierarchies() -> dict[str, Path]:
     return found
 
 
+@cache
+def roots() -> tuple[Path, ...]:
+    """The hierarchies' own folders, each once: several controllers may share one, by links."""
+    return tuple({place.resolve() for place in hierarchies().values()})
+
+
+def removed(place: Path) -> bool:
+    """Whether it is gone, now or before; False where it is in use, or has others below it."""
+    try:
+        os.rmdir(place)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
 def every_root() -> set[Path]:
     """Each hierarchy's, the one without controllers of a hybrid machine too: monitors may have a place there."""
     return {*hierarchies().values(), *([UNIFIED] if UNIFIED.is_dir() else [])}
@@ -123,8 +140,11 @@ def remove_if_empty(path: str) -> None:
 def remove(path: str, *, timeout_seconds: float = 5.0) -> None:
     """End what still runs in the cgroup and take its folders away. Raises OSError when they can't go."""
     deadline = time.monotonic() + timeout_seconds
-    for root in {place.resolve() for place in hierarchies().values()}:
+    for root in roots():
         place = root / path.lstrip("/")
+        # Most are empty and have nothing below them: one call each, and no look before it.
+        if removed(place):
+            continue
         while place.exists():
             try:
                 for below, _, _ in os.walk(place, topdown=False):

@@ -6,6 +6,7 @@ Called by containers and images through the Snapshots protocol.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -172,6 +173,8 @@ class OverlaySnapshots:
             gone = self._root / key
         self._store.delete(KIND, key)
         del self._parents[key]
+        if remove_bare(gone):
+            return
         self._going.add(gone.name)
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(remove_folder, gone)
@@ -247,6 +250,17 @@ def make_folders(place: Place, below: Path | None) -> None:
         place.upper.chmod(stat.S_IMODE(status.st_mode))
     else:
         place.upper.chmod(0o755)
+
+
+def remove_bare(path: Path) -> bool:
+    """Whether it is gone: many containers write nothing, and a few calls are less than a thread costs."""
+    try:
+        for name in ("fs", "work/work", "work/index", "work", "."):
+            with contextlib.suppress(FileNotFoundError):
+                os.rmdir(path / name)
+    except OSError:
+        return False
+    return True
 
 
 def remove_folder(path: Path) -> None:
