@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 
 from engine.kit.backoff import Backoff
 from engine.kit.clock import Clock, SystemClock
-from engine.kit.files import atomic_write
+from engine.kit.files import atomic_write, spread_below
 from engine.kit.process import ProcessTimeout, run_process
 
 
@@ -89,3 +91,15 @@ async def test_a_cancelled_call_leaves_no_program(tmp_path: Path) -> None:
 async def test_a_missing_program_is_a_file_not_found() -> None:
     with pytest.raises(FileNotFoundError):
         await run_process(["no-such-program-here"])
+
+
+@pytest.mark.root
+def test_folders_below_are_spread_where_ext4_is_and_nowhere_is_that_a_fault(tmp_path: Path) -> None:
+    for _ in range(2):
+        spread_below(tmp_path)
+    kind = subprocess.run(["stat", "-f", "-c", "%T", tmp_path], capture_output=True, text=True, check=True).stdout
+    if kind.startswith("ext"):
+        flags = subprocess.run(["lsattr", "-d", tmp_path], capture_output=True, text=True, check=True).stdout
+        assert "T" in flags.split()[0]
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        spread_below(Path(elsewhere))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -26,8 +27,24 @@ DEBIAN_FAILS = (
 
 @pytest.fixture(scope="session")
 def rorqual_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    with running_registry(tmp_path_factory.mktemp("registry")) as registry:
+    """Its store has been through a kill in mid-push: all that the suite claims holds after one."""
+    root = tmp_path_factory.mktemp("registry")
+    with running_registry(root) as first:
+        kill_in_mid_push(first)
+    with running_registry(root) as registry:
         yield registry
+
+
+def kill_in_mid_push(registry: Registry) -> None:
+    name = "suite/killed"
+    assert registry.push_manifest(name, "1", registry.image(name, "before")).status == 201
+    head = f"PATCH {registry.begin(name)} HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n"
+    host, _, port = registry.address.partition(":")
+    with socket.create_connection((host, int(port))) as line:
+        line.sendall(head.encode() + bytes(5_000_000))
+        assert registry.process is not None
+        registry.process.kill()
+        registry.process.wait()
 
 
 @pytest.fixture(scope="session")
