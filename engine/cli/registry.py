@@ -43,6 +43,12 @@ def serve(
     rights: Annotated[
         Path | None, typer.Option("--rights", help="Lines USER REPOSITORY ACTIONS; default: a user may do all")
     ] = None,
+    token_realm: Annotated[str, typer.Option("--token-realm", help="URL of a token server outside, for bearer")] = "",
+    token_service: Annotated[str, typer.Option("--token-service", help="What the server calls this registry")] = "",
+    token_issuer: Annotated[str, typer.Option("--token-issuer", help="What the server calls itself")] = "",
+    token_key: Annotated[
+        Path | None, typer.Option("--token-key", help="The server's certificates or public key, PEM")
+    ] = None,
     anonymous_pull: Annotated[bool, typer.Option("--anonymous-pull", help="Pulling needs no user")] = False,
     tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="The certificate, PEM, with its chain")] = None,
     tls_key: Annotated[Path | None, typer.Option("--tls-key", help="The certificate's private key, PEM")] = None,
@@ -61,11 +67,17 @@ def serve(
     if htpasswd is None and (anonymous_pull or auth == BEARER or rights is not None):
         about = "--auth bearer, --rights and --anonymous-pull"
         raise InvalidArgument(f"{about} say something only about the users of --htpasswd")
+    outside = (token_realm, token_service, token_issuer, token_key)
+    if any(outside) and (htpasswd is not None or not all(outside)):
+        raise InvalidArgument(
+            "--token-realm, --token-service, --token-issuer and --token-key belong together, and go without --htpasswd"
+        )
     # late: SQLite and the server
     from engine.http.listen import bind_tcp
     from engine.http.tls import server_context
     from engine.kit.lock import Owned, sole_owner_of
     from engine.registry.server.htpasswd import UsersInvalid
+    from engine.registry.server.outside import TokenServer
     from engine.registry.server.serving import Serving, run_registry
 
     root = root.absolute()
@@ -80,6 +92,7 @@ def serve(
         tls=tls,
         htpasswd=htpasswd,
         rights=rights,
+        token_server=TokenServer(token_realm, token_service, token_issuer, token_key) if token_key else None,
         bearer=auth == BEARER,
         anonymous_pull=anonymous_pull,
         read_only=read_only,

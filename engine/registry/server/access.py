@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 from engine.registry.server.call import Call
 from engine.registry.server.faults import Denied, Unauthorized
 from engine.registry.server.htpasswd import Users
+from engine.registry.server.outside import OutsideTokens
 from engine.registry.server.rights import Rights
 from engine.registry.server.tokens import ACTIONS, Scope, Tokens
 
@@ -67,12 +68,12 @@ CATALOG = Scope("registry", "catalog", frozenset({"*"}))
 
 
 class Access:
-    """`users` None: no authentication at all. `tokens` None: basic."""
+    """`users` and `tokens` None: no authentication at all. `tokens` None: basic. Tokens from outside need no users."""
 
     def __init__(
         self,
         users: Users | None,
-        tokens: Tokens | None,
+        tokens: Tokens | OutsideTokens | None,
         *,
         anonymous_pull: bool,
         scheme: str,
@@ -89,11 +90,11 @@ class Access:
 
         Raises Unauthorized with a challenge, Denied.
         """
-        if self._users is None:
+        if self._users is None and self._tokens is None:
             return Grant("")
         kind, _, value = call.headers.get("authorization", "").partition(" ")
         grant: Grant | None = None
-        if kind.lower() == "basic":
+        if kind.lower() == "basic" and self._users is not None:
             grant = await self._by_password(call, value.strip(), wanted)
         elif kind.lower() == "bearer" and self._tokens is not None:
             found = self._tokens.read(value.strip())
@@ -118,14 +119,16 @@ class Access:
             header = 'Basic realm="Rorqual registry"'
         else:
             host = call.headers.get("host", self._tokens.service)
-            header = f'Bearer realm="{self._scheme}://{host}/token",service="{self._tokens.service}"'
+            own = f"{self._scheme}://{host}/token"
+            realm = self._tokens.realm if isinstance(self._tokens, OutsideTokens) else own
+            header = f'Bearer realm="{realm}",service="{self._tokens.service}"'
             if wanted:
                 header += f',scope="{" ".join(map(str, wanted))}"'
         return Unauthorized(why, headers={"WWW-Authenticate": header}, detail=[str(scope) for scope in wanted])
 
     async def give_token(self, call: Call) -> None:
         """GET /token with a password in the head, or POST with one in a form. Raises Unauthorized, Denied."""
-        if self._tokens is None or self._users is None:
+        if self._tokens is None or self._users is None or isinstance(self._tokens, OutsideTokens):
             raise Denied("this registry gives no tokens", status=404)
         form = dict(call.query)
         if call.method == "POST":

@@ -18,6 +18,7 @@ from engine.kit.clock import SystemClock
 from engine.registry.server.access import Access
 from engine.registry.server.app import Registry
 from engine.registry.server.htpasswd import Users
+from engine.registry.server.outside import OutsideTokens, TokenServer
 from engine.registry.server.protocols import BlobStore, Records
 from engine.registry.server.rights import Rights
 from engine.registry.server.tokens import Tokens
@@ -33,6 +34,7 @@ class Serving:
     tls: ssl.SSLContext | None = None
     htpasswd: Path | None = None
     rights: Path | None = None
+    token_server: TokenServer | None = None
     bearer: bool = False
     anonymous_pull: bool = False
     read_only: bool = False
@@ -55,7 +57,11 @@ async def run_registry(serving: Serving, blobs: BlobStore, records: Records) -> 
 def make_registry(serving: Serving, blobs: BlobStore, records: Records) -> Registry:
     """Raises UsersInvalid."""
     clock = SystemClock()
-    tokens = Tokens(address_of(serving.listener), clock.now) if serving.bearer else None
+    tokens: Tokens | OutsideTokens | None = None
+    if serving.token_server is not None:
+        tokens = OutsideTokens(serving.token_server, clock.now)
+    elif serving.bearer:
+        tokens = Tokens(address_of(serving.listener), clock.now)
     users = Users(serving.htpasswd) if serving.htpasswd is not None else None
     scheme = "https" if serving.tls else "http"
     rights = Rights(serving.rights) if serving.rights is not None else None

@@ -19,9 +19,9 @@ from engine.registry.client.faults import Refused, Unreachable
 from engine.registry.client.policy import Policy
 from engine.registry.client.registries import Registries
 from engine.registry.client.remote import Remote
-from tests.registries import Registry, running_debian_registry
+from tests.registries import Registry, running_debian_registry, running_registry
 from tests.relays import forward_proxy, lossy, tls_in_front
-from tests.tokens import auth_config, token_server
+from tests.tokens import ISSUER, SERVICE, auth_config, token_server
 
 pytestmark = pytest.mark.anyio
 
@@ -174,18 +174,40 @@ async def test_a_manifest_is_deleted_with_its_tags(registry: Registry, name: str
 
 
 # --- tokens
-async def test_an_identity_token_gets_tokens_for_each_scope(authority: Path, tmp_path: Path) -> None:
+@asynccontextmanager
+async def trusting(kind: str, url: str, certificate: Path, root: Path) -> AsyncIterator[Registry]:
+    """Each registry, sending its clients to the token server."""
+    ours = (f"--token-realm={url}", f"--token-service={SERVICE}", f"--token-issuer={ISSUER}")
     with (
-        token_server(authority / "ca.key", authority / "ca.crt", "identity-1") as (url, forms),
-        running_debian_registry(tmp_path, auth_config(url, authority / "ca.crt")) as registry,
-    ):
-        identity: Credentials = {"identitytoken": "identity-1"}
-        async with remote(registry.address, "shop/web", credentials=identity) as web:
-            digest = await web.put_blob(b"pushed")
-            assert await pulled(web, str(digest)) == b"pushed"
-        scopes = {form["scope"][0] for form in forms}
-        assert scopes == {"repository:shop/web:pull,push", "repository:shop/web:pull"}
-        for wrong in (Credentials(identitytoken="other"), Credentials(username="me", password="x"), None):
-            async with remote(registry.address, "shop/web", credentials=wrong) as web:
-                with pytest.raises(Refused, match="not you"):
-                    await pulled(web, str(digest))
+        running_registry(root, *ours, f"--token-key={certificate}")
+        if kind == "rorqual"
+        else running_debian_registry(root, auth_config(url, certificate))
+    ) as registry:
+        yield registry
+
+
+@pytest.mark.parametrize("kind", ["rorqual", "debian"])
+async def test_an_identity_token_gets_tokens_for_each_scope(authority: Path, tmp_path: Path, kind: str) -> None:
+    with token_server(authority / "ca.key", authority / "ca.crt", "identity-1") as (url, forms):
+        async with trusting(kind, url, authority / "ca.crt", tmp_path) as registry:
+            identity: Credentials = {"identitytoken": "identity-1"}
+            async with remote(registry.address, "shop/web", credentials=identity) as web:
+                digest = await web.put_blob(b"pushed")
+                assert await pulled(web, str(digest)) == b"pushed"
+            scopes = {form["scope"][0] for form in forms}
+            assert scopes == {"repository:shop/web:pull,push", "repository:shop/web:pull"}
+            for wrong in (Credentials(identitytoken="other"), Credentials(username="me", password="x"), None):
+                async with remote(registry.address, "shop/web", credentials=wrong) as web:
+                    with pytest.raises(Refused, match="not you"):
+                        await pulled(web, str(digest))
+
+
+@pytest.mark.parametrize("kind", ["rorqual", "debian"])
+async def test_a_token_of_another_servers_making_is_refused(authority: Path, tmp_path: Path, kind: str) -> None:
+    """The server's key is another than the one that the registry trusts."""
+    with token_server(authority / "server.key", authority / "server.cert", "identity-1") as (url, _):
+        async with trusting(kind, url, authority / "client.cert", tmp_path) as registry:
+            identity: Credentials = {"identitytoken": "identity-1"}
+            async with remote(registry.address, "shop/web", credentials=identity) as web:
+                with pytest.raises(Refused):
+                    await web.put_blob(b"pushed")
