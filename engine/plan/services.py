@@ -9,7 +9,7 @@ from typing import Any
 from engine.graph.address import Address, Kind
 from engine.graph.build import image_of
 from engine.plan.desired import DesiredContainer
-from engine.plan.diff.containers import CONTENT, ContainerDiff, diff_container, recorded, was_applied
+from engine.plan.diff.containers import CONTENT, ContainerDiff, diff_container, lacks, recorded, was_applied
 from engine.plan.diff.endpoints import EndpointDiff, diff_endpoints
 from engine.plan.diff.fields import Fields, fields_of
 from engine.plan.diff.mounts import anonymous_volumes, mount_fields
@@ -17,6 +17,7 @@ from engine.plan.draft import Draft
 from engine.plan.endings import has_done_its_work
 from engine.plan.ignored import Ignored
 from engine.plan.lower.containers import Lowering, shared_services
+from engine.plan.lower.naming import CONFIG_HASH
 from engine.plan.objects import network_addresses, volume_addresses
 from engine.plan.observed import Ending, LiveContainer, Observed
 from engine.plan.options import PlanOptions
@@ -97,7 +98,7 @@ class ServicePlanner:
         return diff_container(
             desired,
             live,
-            skip=self.left_alone(desired, live) if self.ignored else None,
+            skip=self.left_alone(desired, live),
             defaults=self.image_defaults(live.inspect.get("Image") or ""),
             image_id=target["Id"] if target else None,
             capabilities=self.observed.capabilities,
@@ -106,11 +107,16 @@ class ServicePlanner:
         )
 
     def left_alone(self, desired: DesiredContainer, live: LiveContainer) -> Callable[[FieldChange], bool]:
-        """Whether a change is one that others may make: ignored, and nothing that the spec has changed since."""
+        """Whether a change is one that others may make: ignored, and nothing that the spec has changed since.
+
+        Or one that the engine lets fall: Docker Compose asked for it too, as its hash of the service says.
+        """
         made = recorded(live)
         applied = {**(made or {}), **self.options.applied.get(live.id, {})}
 
         def skip(change: FieldChange) -> bool:
+            if made is None and lacks(change.path, change.old, change.new) and self.has_composes_hash(desired, live):
+                return True
             if not self.ignored.matches(desired.address, change.path):
                 return False
             if made is None or change.path.startswith(CONTENT):
@@ -119,6 +125,10 @@ class ServicePlanner:
             return was_applied(applied.get(change.path), change.new, self.options.seal)
 
         return skip
+
+    def has_composes_hash(self, desired: DesiredContainer, live: LiveContainer) -> bool:
+        hashed = live.labels.get(CONFIG_HASH)
+        return hashed is not None and hashed == self.lowering.labelled(desired).labels[CONFIG_HASH]
 
     def image_defaults(self, image_id: str) -> Fields | None:
         """What an image sets by itself, read once for all its containers; None where the engine has lost it."""

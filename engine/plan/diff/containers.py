@@ -184,9 +184,12 @@ def dropped(path: str, old: Any, new: Any, applied: Mapping[str, Any] | None, se
 
     No call of the API can take these away later, so nobody else did.
     """
-    if old is not None or path in REMOVABLE or applied is None or new is None:
-        return False
-    return was_applied(applied.get(path), new, seal)
+    return applied is not None and lacks(path, old, new) and was_applied(applied.get(path), new, seal)
+
+
+def lacks(path: str, old: Any, new: Any) -> bool:
+    """Whether the container goes without something that is asked for and that no call can have taken away."""
+    return old is None and new is not None and path not in REMOVABLE
 
 
 def image_change(desired: DesiredContainer, live: LiveContainer, image_id: str | None) -> list[FieldChange]:

@@ -146,6 +146,15 @@ def host_fields(host: Values, name_of: Callable[[str], str]) -> Pairs:
         yield "restart", f"{policy['Name']}:{count}" if count else policy["Name"]
 
 
+def exposed_ports(config: Values) -> Iterator[str]:
+    """Each as `80/tcp`: Docker Compose sends `expose: ["80", "90-92/udp"]` as it stands, and engines keep it so."""
+    for entry in config.get("ExposedPorts") or ():
+        ports, _, protocol = entry.partition("/")
+        first, _, last = ports.partition("-")
+        if first.isdecimal() and (last or first).isdecimal():
+            yield from (f"{port}/{protocol or 'tcp'}" for port in range(int(first), int(last or first) + 1))
+
+
 def map_fields(config: Values, host: Values) -> Pairs:
     """Settings with keys of their own, one field a key; here an empty value is a value."""
     for entry in config.get("Env") or ():
@@ -155,7 +164,7 @@ def map_fields(config: Values, host: Values) -> Pairs:
     for key, value in (config.get("Labels") or {}).items():
         if not is_tool_label(key):
             yield f"labels.{key}", value
-    for port in config.get("ExposedPorts") or ():
+    for port in exposed_ports(config):
         yield f"expose.{port}", True
     for port, bindings in (host.get("PortBindings") or {}).items():
         yield f"ports.{port}", sorted(binding(b) for b in bindings or ())

@@ -132,3 +132,28 @@ def test_a_plan_after_up_is_empty(
         assert shop.plan()["steps"] == [], json.dumps(project["services"], indent=1)
         shop.run("down", "-v", "-t", "0")
         assert shop.containers() == {}
+
+
+# 1010 draws what the tools write down differently: ranges of ports, and a limit that the test's kernel doesn't have.
+@pytest.mark.parametrize("seed", range(1010, 1010 + COUNT // 5))
+@pytest.mark.parametrize("engine_fixture", ["docker_engine", "rorqual_engine"])
+def test_either_tool_leaves_what_the_other_started_alone(
+    seed: int, engine_fixture: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    engine: RunningEngine = request.getfixturevalue(engine_fixture)
+    (tmp_path / "here").write_text("file\n")
+    (tmp_path / "secret").write_text("hush")
+    project = drawn(random.Random(seed), engine.image)
+    for service in project["services"].values():
+        if "configs" in service:
+            service.pop("read_only", None)  # Compose can't write a config's content there
+    with Workshop(tmp_path, engine, f"both{seed}") as shop:
+        shop.write(json.dumps(project, indent=1))
+        shop.compose("up", "-d")
+        assert shop.plan()["steps"] == [], json.dumps(project["services"], indent=1)
+        shop.compose("down", "-v", "-t", "0")
+        shop.run("up", "-d")
+        started = shop.containers()
+        shop.compose("up", "-d")
+        assert shop.containers() == started, json.dumps(project["services"], indent=1)
+        shop.run("down", "-v", "-t", "0")
