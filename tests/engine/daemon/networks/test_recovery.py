@@ -81,6 +81,37 @@ def test_a_daemon_that_ends_leaves_nothing_on_the_host_unless_a_container_is_in_
     play(scenario)
 
 
+def test_an_address_that_is_given_again_at_once_is_not_answered_for_by_who_had_it(host: Host) -> None:
+    """Its namespace may live on: another container may be in it, or the kernel be late."""
+
+    async def scenario() -> None:
+        async with host.open() as networks, anyio.create_task_group() as tasks:
+            await networks.registry.create({"Name": "shop"})
+            old, given = await host.attach(networks, "old")
+            cli, _ = await host.attach(networks, "cli")
+            old.serve(TCP_SERVER, 80)
+            address = given.endpoints["shop"]["IPAddress"]
+            assert cli.python(TCP_CLIENT, address, "80")
+            await networks.room.detach(id_of("old"))
+            new, again = await host.attach(networks, "new")
+            assert again.endpoints["shop"]["IPAddress"] == address
+            assert cli.python(TCP_CLIENT, address, "80") == "", "nobody listens in the new one yet"
+            new.serve(TCP_SERVER, 80)
+            assert cli.python(TCP_CLIENT, address, "80")
+            await networks.room.detach(id_of("cli"))
+            assert shell("ip link").count("veth") == 3
+            tasks.start_soon(partial(networks.room.supervise, every_seconds=0.05))
+
+            async def gone() -> bool:
+                return shell("ip link").count("veth") == 2
+
+            # the old one's was made dumb, and goes with its namespace; cli's is taken away though that lives on
+            await until(gone)
+            tasks.cancel_scope.cancel()
+
+    play(scenario)
+
+
 def test_a_bridge_or_a_rule_set_that_somebody_took_away_comes_back(host: Host) -> None:
     async def scenario() -> None:
         async with host.open() as networks:
