@@ -16,6 +16,8 @@ import anyio
 
 from engine.client.session import open_client
 from engine.client.target import Target
+from engine.daemon.protocols import Places
+from engine.daemon.runtime import cgroups
 from tests.busybox import REFERENCE
 from tests.engines import RunningEngine, load_image, needs, processes_naming, short_folder, unmount_below
 
@@ -139,6 +141,8 @@ def running_daemon() -> Iterator[Daemon]:
                 daemon.stop()
         finally:
             daemon.end_all()
+            with suppress(OSError):
+                cgroups.remove(Places(folder / "root", folder / "run", folder / "engine.sock").cgroup)
             holder.kill()
             holder.wait()
 
