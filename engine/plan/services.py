@@ -9,7 +9,7 @@ from typing import Any
 from engine.graph.address import Address, Kind
 from engine.graph.build import image_of
 from engine.plan.desired import DesiredContainer
-from engine.plan.diff.containers import CONTENT, ContainerDiff, diff_container, lacks, recorded, was_applied
+from engine.plan.diff.containers import CONTENT, ContainerDiff, diff_container, recorded, was_applied
 from engine.plan.diff.endpoints import EndpointDiff, diff_endpoints
 from engine.plan.diff.fields import Fields, fields_of
 from engine.plan.diff.mounts import anonymous_volumes, mount_fields
@@ -98,25 +98,21 @@ class ServicePlanner:
         return diff_container(
             desired,
             live,
-            skip=self.left_alone(desired, live),
+            skip=self.left_alone(desired, live) if self.ignored else None,
             defaults=self.image_defaults(live.inspect.get("Image") or ""),
             image_id=target["Id"] if target else None,
             capabilities=self.observed.capabilities,
             name_of=self.observed.name_of,
             seal=self.options.seal,
+            same_spec=self.is_of_the_same_spec(desired, live),
         )
 
     def left_alone(self, desired: DesiredContainer, live: LiveContainer) -> Callable[[FieldChange], bool]:
-        """Whether a change is one that others may make: ignored, and nothing that the spec has changed since.
-
-        Or one that the engine lets fall: Docker Compose asked for it too, as its hash of the service says.
-        """
+        """Whether a change is one that others may make: ignored, and nothing that the spec has changed since."""
         made = recorded(live)
         applied = {**(made or {}), **self.options.applied.get(live.id, {})}
 
         def skip(change: FieldChange) -> bool:
-            if made is None and lacks(change.path, change.old, change.new) and self.has_composes_hash(desired, live):
-                return True
             if not self.ignored.matches(desired.address, change.path):
                 return False
             if made is None or change.path.startswith(CONTENT):
@@ -126,9 +122,12 @@ class ServicePlanner:
 
         return skip
 
-    def has_composes_hash(self, desired: DesiredContainer, live: LiveContainer) -> bool:
+    def is_of_the_same_spec(self, desired: DesiredContainer, live: LiveContainer) -> bool:
+        """Whether Docker Compose made it of this very service, as its hash says: the same was asked for."""
         hashed = live.labels.get(CONFIG_HASH)
-        return hashed is not None and hashed == self.lowering.labelled(desired).labels[CONFIG_HASH]
+        if hashed is None or recorded(live) is not None:
+            return False
+        return hashed == self.lowering.labelled(desired).labels[CONFIG_HASH]
 
     def image_defaults(self, image_id: str) -> Fields | None:
         """What an image sets by itself, read once for all its containers; None where the engine has lost it."""

@@ -103,20 +103,22 @@ def diff_container(
     name_of: Callable[[str], str],
     seal: Callable[[str], str],
     skip: Callable[[FieldChange], bool] | None = None,
+    same_spec: bool = False,
 ) -> ContainerDiff:
     """Compare one container with what is asked. `defaults` are the fields of the live container's own image, None
     where it is gone; `image_id` the id that the desired reference has now, None where the engine doesn't have it.
-    `skip` says of a change that it is left alone.
+    `skip` says of a change that it is left alone. `same_spec`: another tool made it, asked for the same as `desired`.
     """
     body = desired.body
     asked = fields_of(body, body.get("HostConfig") or {})
     want = {path: value for path, value in asked.items() if is_honoured(path, capabilities)}
     have = fields_of(live.inspect["Config"], live.inspect["HostConfig"], name_of)
     known, defaults = defaults is not None, dict(defaults or {})
-    applied = recorded(live)
+    applied = applied_fields(desired, seal) if same_spec else recorded(live)
     if applied is not None and not capabilities.faithful_inspect:
         mutable = UPDATABLE if capabilities.container_update else {}
-        have = believed(have, defaults, applied, want, seal, mutable)
+        honoured = {path: value for path, value in applied.items() if is_honoured(path, capabilities)}
+        have = believed(have, defaults, honoured, want, seal, mutable)
     changes = [*image_change(desired, live, image_id), *content_changes(desired, applied)]
     if want.get("entrypoint"):
         # a command of the image falls away where the spec gives an entrypoint (moby's merge of the two configs)
@@ -184,12 +186,9 @@ def dropped(path: str, old: Any, new: Any, applied: Mapping[str, Any] | None, se
 
     No call of the API can take these away later, so nobody else did.
     """
-    return applied is not None and lacks(path, old, new) and was_applied(applied.get(path), new, seal)
-
-
-def lacks(path: str, old: Any, new: Any) -> bool:
-    """Whether the container goes without something that is asked for and that no call can have taken away."""
-    return old is None and new is not None and path not in REMOVABLE
+    if old is not None or path in REMOVABLE or applied is None or new is None:
+        return False
+    return was_applied(applied.get(path), new, seal)
 
 
 def image_change(desired: DesiredContainer, live: LiveContainer, image_id: str | None) -> list[FieldChange]:
