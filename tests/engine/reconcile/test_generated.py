@@ -157,3 +157,17 @@ def test_either_tool_leaves_what_the_other_started_alone(
         shop.compose("up", "-d")
         assert shop.containers() == started, json.dumps(project["services"], indent=1)
         shop.run("down", "-v", "-t", "0")
+
+
+def test_what_compose_made_on_podman_is_adopted(podman_engine: RunningEngine, tmp_path: Path) -> None:
+    """Its inspect doesn't repeat what was asked: Compose's hash of the service does."""
+    with Workshop(tmp_path, podman_engine, "adopted") as shop:
+        service = {"image": podman_engine.image, "command": ["sleep", "1000"], "annotations": {"a": "b"}}
+        shop.write(json.dumps({"services": {"web": {**service, "expose": ["81"], "pid": "host"}}}))
+        shop.compose("up", "-d")
+        assert shop.plan()["steps"] == []
+        shop.write(json.dumps({"services": {"web": {**service, "expose": ["81"], "hostname": "other"}}}))
+        (step,) = shop.plan()["steps"]
+        changed = {field["path"]: (field["old"], field["new"]) for field in step["fields"]}
+        assert step["action"] == "replace" and changed["hostname"][1] == "other"
+        shop.run("down", "-t", "0")
