@@ -134,7 +134,8 @@ def plan_entry(
         why, changed = why or anew, True
     if why:
         draft.add(address, BuildImage(name, image.reference), why, needs=needs)
-    plan_pushes(draft, address, image, None if why else present, unverified(name, image, present, options))
+    if why or present is not None:
+        plan_pushes(draft, address, image, None if why else present, unverified(name, image, present, options))
     return changed and why is not None
 
 

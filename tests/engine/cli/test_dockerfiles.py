@@ -134,6 +134,10 @@ def test_an_image_is_pushed_after_its_build_and_where_a_push_of_it_failed(here: 
         draft, there = Draft(), NOTHING_THERE._replace(images={"r.example/app:1": present})
         plan_images(draft, found, ["web"], there, PlanOptions())
         assert [s.action.reference for s in draft.steps if isinstance(s.action, PushImage)] == expected
+    # neither there nor built: nothing can be pushed
+    draft = Draft()
+    plan_images(draft, found, ["web"], NOTHING_THERE, PlanOptions(build=False))
+    assert draft.steps == []
     plan = ImagePlan(found, NOTHING_THERE)
     plan.build_service("web")
     assert [s.word for s in plan.finished().steps] == ["build", "push", "push", "push"]
