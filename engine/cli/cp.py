@@ -31,10 +31,12 @@ def cp(
     from_service, to_service = split_service(source), split_service(target)
     if bool(from_service) == bool(to_service):
         raise typer.BadParameter("one of the two must be SERVICE:PATH, and the other a path here or -")
+    service, path = from_service or to_service or ("", "")
+    if not path:
+        raise typer.BadParameter(f"{service}: has no path after the colon: write {service}:/ for the container's root")
 
     async def run() -> None:
         async with connected(engine) as client:
-            service, path = from_service or to_service or ("", "")
             found = await containers_of(client, named.name, [service], all=True, oneoff=None if all else False)
             chosen = [c for c in found if not index or number_of(c) == index]
             if not chosen:

@@ -14,10 +14,10 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     gc.disable()
-    # late: after the collector was told to rest; run() wakes it before the command's own work
-    from engine.cli.main import main as command_line
-
     try:
+        # late: after the collector was told to rest; run() wakes it before the command's own work
+        from engine.cli.main import main as command_line
+
         command_line()
     except SystemExit as end:
         # both streams were flushed (main): 20 ms of taking modules apart are left out, unless somebody is at work still
@@ -25,3 +25,9 @@ def main() -> NoReturn:
             sys.stderr.flush()
             os._exit(end.code)
         raise
+    except KeyboardInterrupt:
+        # Ctrl-C while modules were still read: nothing was begun, and there is nothing to tell
+        # late: only who was interrupted asks
+        from engine.cli.exitcodes import INTERRUPTED
+
+        os._exit(INTERRUPTED)

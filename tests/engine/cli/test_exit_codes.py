@@ -134,6 +134,27 @@ def test_a_command_that_is_interrupted_ends_with_130_and_no_traceback(here: Path
     assert (process.returncode, told) == (130, b"")
 
 
+INTERRUPTED_AT_AN_IMPORT = """
+import os, signal, sys
+from engine.cli.entry import main
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == NAME:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+sys.argv = ["rorqual", "up"]
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["engine.cli.main", "engine.cli.up"])
+def test_an_interrupt_while_modules_are_read_ends_with_130_and_no_traceback(here: Path, module: str) -> None:
+    script = INTERRUPTED_AT_AN_IMPORT.replace("NAME", repr(module))
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    ended = subprocess.run([sys.executable, "-c", script], cwd=here, env=environment, capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (130, b"")
+
+
 def wait_until_it_reads(pid: int) -> None:
     """Until it waits for its standard input."""
     deadline = time.monotonic() + PATIENCE

@@ -21,3 +21,14 @@ def test_a_value_that_an_engine_flag_does_not_take_is_a_usage_error(flag: str, s
     words = ["ps", flag, "fancy"] if after else [flag, "fancy", "ps"]
     done = subprocess.run([RORQUAL, "-H", "unix:///nowhere", *words], capture_output=True, text=True, timeout=30)
     assert (done.returncode, said in done.stderr) == (64, True), done.stderr
+
+
+def test_a_copy_into_a_service_says_that_the_path_is_missing() -> None:
+    done = subprocess.run(
+        [RORQUAL, "-H", "unix:///nowhere", "-p", "any", "cp", "file", "web:"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    said = "web: has no path after the colon: write web:/ for the container's root"
+    assert (done.returncode, said in done.stderr) == (64, True), done.stderr
