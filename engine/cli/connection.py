@@ -59,8 +59,8 @@ def is_limited(options: EngineOptions) -> bool:
 
 
 def parallel_limit(options: EngineOptions) -> int:
-    """How many effects at a time: --parallel, COMPOSE_PARALLEL_LIMIT, else four a processor, eight at the least (stops
-    and removals then are not counted).
+    """How many effects at a time: --parallel, COMPOSE_PARALLEL_LIMIT, else eight a processor, sixteen at the least
+    (stops and removals then are not counted).
 
     -1 is no limit, as in Compose.
     """
@@ -72,4 +72,4 @@ def parallel_limit(options: EngineOptions) -> int:
     if asked < 0:
         return 1_000_000
     # they wait for the engine rather than for us
-    return asked or max(8, 4 * (os.cpu_count() or 1))
+    return asked or max(16, 8 * (os.cpu_count() or 1))
