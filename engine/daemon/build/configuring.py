@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, assert_never
 
+from engine.api.errors import InvalidArgument
+from engine.daemon.signals import signal_number
 from engine.dockerfile.expand import CantExpand, expand, expand_words
 from engine.dockerfile.faults import DockerfileError, Fault
 from engine.dockerfile.instructions import (
@@ -38,7 +40,6 @@ Plain = (
 )
 PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE | re.ASCII)
 DEFAULT_SHELL = ("/bin/sh", "-c")
-SIGNAL = re.compile(r"\d{1,2}|(?:SIG)?[A-Z][A-Z0-9+-]*", re.IGNORECASE | re.ASCII)
 
 
 class Words:
@@ -109,8 +110,10 @@ def configured(
             return set_ports(instruction, made, words)
         case StopSignal():
             signal = words.one(instruction.signal)
-            if not SIGNAL.fullmatch(signal):
-                raise words.wrong("signal", f"invalid signal: {signal}")
+            try:
+                signal_number(signal)
+            except InvalidArgument as error:
+                raise words.wrong("signal", error.message) from error
             made["StopSignal"] = signal
             return made, f"STOPSIGNAL {signal}"
         case Healthcheck():

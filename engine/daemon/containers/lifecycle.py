@@ -19,9 +19,9 @@ from engine.daemon.containers.phase import Phase, Unchanged, Verb, must_run, tra
 from engine.daemon.containers.refusals import check_resources, check_restart
 from engine.daemon.containers.rooms import Rooms
 from engine.daemon.containers.shelf import Entry
-from engine.daemon.containers.signals import signal_number
 from engine.daemon.containers.sources import write_files
 from engine.daemon.containers.supervision import Supervision
+from engine.daemon.signals import signal_number, stop_signal
 
 GRACE_SECONDS = 10
 # After SIGKILL a process is gone in moments, unless the kernel holds it.
@@ -67,7 +67,7 @@ class Lifecycle:
     async def stop(self, entry: Entry, *, signal_word: str | None = None, grace_seconds: int | None = None) -> bool:
         """Ask it to end, and kill it after the grace; -1 waits for ever. False when it doesn't run."""
         config = entry.container.config
-        number = signal_number(signal_word or config.get("StopSignal") or "SIGTERM")
+        number = signal_number(signal_word) if signal_word else stop_signal(config)
         configured = config.get("StopTimeout")
         grace = grace_seconds if grace_seconds is not None else GRACE_SECONDS if configured is None else configured
         async with entry.lock:
@@ -116,8 +116,7 @@ class Lifecycle:
                 self._stop_waiting(entry)
                 return
             transition(entry.phase, Verb.KILL, entry.id)
-            stop = signal_number(entry.container.config.get("StopSignal") or "SIGTERM")
-            if number in (signal.SIGKILL, stop):
+            if number in (signal.SIGKILL, stop_signal(entry.container.config)):
                 self._hold_back(entry)
             if number == signal.SIGKILL:
                 await self._thaw(entry)

@@ -10,7 +10,7 @@ from typing import Any
 from engine.api.errors import InvalidArgument
 from engine.daemon.containers.body_types import CONFIG_TYPES, HEALTH_TYPES, HOST_TYPES, check_types
 from engine.daemon.containers.capabilities import normal
-from engine.daemon.containers.signals import signal_number
+from engine.daemon.signals import signal_number
 
 LEAST_MEMORY = 6 << 20
 SPOKEN = {

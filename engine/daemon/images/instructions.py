@@ -14,6 +14,7 @@ from typing import Any
 
 from engine.api.container_config import ContainerConfig
 from engine.api.errors import InvalidArgument
+from engine.daemon.signals import signal_number
 
 PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE | re.ASCII)
 
@@ -110,6 +111,7 @@ def set_user(document: dict[str, Any], rest: str) -> None:
 
 
 def set_stop_signal(document: dict[str, Any], rest: str) -> None:
+    signal_number(rest)
     document["StopSignal"] = rest
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Mapping
+from typing import Any
 
 from engine.api.errors import InvalidArgument
 
@@ -23,3 +25,14 @@ def signal_number(word: str) -> int:
     elif name in signal.Signals.__members__:
         return int(signal.Signals[name])
     raise InvalidArgument(f"Invalid signal: {word}")
+
+
+def stop_signal(config: Mapping[str, Any]) -> int:
+    """What asks a container of this configuration to end: SIGTERM where its StopSignal is none, as in dockerd.
+
+    Create refuses such a word, but an image made elsewhere may bring it, and its container must end all the same.
+    """
+    try:
+        return signal_number(config.get("StopSignal") or "SIGTERM")
+    except InvalidArgument:
+        return int(signal.SIGTERM)
