@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from specs.node import Node, planted
+from specs.resolve.environment import SECRET_CONTENT
 from specs.resolve.interpolate import Variables, given_outside
 from specs.resolve.short import clean
 
@@ -19,6 +20,7 @@ def normalize(root: Node, name: str, variables: Variables) -> None:
         section = root.get(kind)
         for key, resource in section.value.items() if section is not None else ():
             name_resource(resource, key, name)
+            name_content(resource)
 
 
 def attach_default_network(root: Node, services: dict[str, Node]) -> None:
@@ -48,6 +50,12 @@ def name_resource(resource: Node, key: str, project: str) -> None:
         external = resource.value.get("external")
         is_external = external is not None and str(external.value) in {"True", "true", "TRUE", "1", "t", "T"}
         resource.value["name"] = resource.at(key if is_external else f"{project}_{key}")
+
+
+def name_content(resource: Node) -> None:
+    """A secret's value from a variable takes the name that a config's has: the schema would not have let it pass."""
+    if type(resource.value) is dict and SECRET_CONTENT in resource.value:
+        resource.value["content"] = resource.value.pop(SECRET_CONTENT)
 
 
 def normalize_service(service: Node, variables: Variables) -> None:
