@@ -6,7 +6,7 @@ Called by `rorqual explain`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from specs import dotenv
@@ -53,7 +53,16 @@ def history(loaded: Loaded, dotted: str) -> History:
         says += chain(node, path[-1])
     if path[2:3] == ["environment"] and len(path) == 4:
         says = [told_without(say, last=index == len(says) - 1) for index, say in enumerate(says)]
+    if path[0] in {"secrets", "configs"}:
+        says = [replace(say, value=unread(say.value)) for say in says]
     return History(tuple(path), value, tuple(unrepeated(says)))
+
+
+def unread(value: Any) -> Any:
+    """A secret or config, or all of them, without what was read from the environment for them."""
+    if not isinstance(value, Mapping):
+        return value
+    return {key: unread(one) for key, one in value.items() if key != "content" or "environment" not in value}
 
 
 def find(value: Any, dotted: str) -> tuple[list[str], Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.plan.lower.mounts import lower_mounts
+from specs.history import history
 from specs.load import Request, load
 from specs.models.make import make_project
 from specs.output import json_values
@@ -16,9 +17,11 @@ from specs.output import json_values
 def test_what_a_service_is_given_from_a_variable_holds_its_value_and_is_not_printed(tmp_path: Path, kind: str) -> None:
     text = f"name: p\nservices: {{a: {{image: x, {kind}: [s]}}}}\n{kind}: {{s: {{environment: KEY}}}}\n"
     (tmp_path / "compose.yaml").write_text(text)
-    values = load(Request(str(tmp_path), {"KEY": "hush"})).values
+    loaded = load(Request(str(tmp_path), {"KEY": "hush"}))
+    values = loaded.values
     assert values is not None
     project = make_project(values)
     (given,) = lower_mounts(project, project.services["a"]).files
     assert given.content == b"hush"
     assert "hush" not in str(json_values(values))
+    assert all("hush" not in str(history(loaded, path)) for path in (kind, f"{kind}.s"))
