@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,9 @@ from tests.engines import busybox_image, docker_engine, podman_engine, rorqual_e
 # A machine that is busy with other tests is slow, and that is no fault of what is tested.
 settings.register_profile("any-machine", deadline=None)
 settings.load_profile("any-machine")
+
+# A shell's background job is born deaf to Ctrl-C, and so would be what the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 __all__ = ["busybox_image", "docker_engine", "podman_engine", "rorqual_engine"]
 
