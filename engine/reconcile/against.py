@@ -142,12 +142,16 @@ def moved(value: Any, there: str, here: str) -> Any:
     return value
 
 
-def filled(spec: Any, now: Any) -> Any:
-    """Each sensitive value of the release as the project has it now at the same place, else hidden."""
+def filled(spec: Any, now: Any, unset: str = HIDDEN) -> Any:
+    """Each sensitive value of the release as the project has it now at the same place, else hidden.
+
+    A secret whose variable is not set here has no content: it is empty on both sides.
+    """
     if isinstance(spec, Mapping):
         if spec.keys() == {SENSITIVE}:
-            return now if isinstance(now, str) else HIDDEN
-        return {key: filled(item, now.get(key) if isinstance(now, Mapping) else None) for key, item in spec.items()}
+            return now if isinstance(now, str) else unset
+        here = now if isinstance(now, Mapping) else {}
+        return {key: filled(item, here.get(key), "" if key == "content" else HIDDEN) for key, item in spec.items()}
     if isinstance(spec, list):
         others = now if isinstance(now, list) else []
         return [filled(item, others[n] if n < len(others) else None) for n, item in enumerate(spec)]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines import RunningEngine
+from tests.engines import RunningEngine, running_rorqual, short_folder
 from tests.scenarios.commands import FOREIGN, ROOT
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -44,21 +44,22 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(found, ignore_errors=True)
 
 
-def test_the_lines_of_the_readme_do_what_it_shows(rorqual_engine: RunningEngine, folder: Path) -> None:
+@pytest.fixture
+def engine() -> Iterator[RunningEngine]:
+    """One of its own: an image that another test left would shorten the first plan."""
+    with short_folder() as top, running_rorqual(top) as found:
+        yield found
+
+
+def test_the_lines_of_the_readme_do_what_it_shows(engine: RunningEngine, folder: Path) -> None:
     programs = folder / "bin"
     programs.mkdir()
     words = shlex.join([sys.executable, "-m", "engine.cli.main"])
     (programs / "rorqual").write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} exec {words} "$@"\n')
     (programs / "rorqual").chmod(0o755)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-    state = {"RORQUAL_STATE": str(folder / "state"), "DOCKER_HOST": rorqual_engine.host}
+    state = {"RORQUAL_STATE": str(folder / "state"), "DOCKER_HOST": engine.host}
     environment = {**kept, **state, "PATH": f"{programs}:{kept['PATH']}"}
-    # an image that another test left would shorten the first plan
-    images = ["docker", "image", "ls", "-q", "--no-trunc", "hello-page"]
-    for image in set(
-        subprocess.run(images, env=environment, check=True, capture_output=True, text=True).stdout.split()
-    ):
-        subprocess.run(["docker", "image", "rm", "-f", image], env=environment, check=True, capture_output=True)
     log = folder / "log"
     with log.open("wb") as out:
         shell = subprocess.Popen(
