@@ -7,8 +7,6 @@ Source: docker/compose, pkg/remote/oci.go and internal/oci (the media types, and
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -18,6 +16,7 @@ import anyio
 
 from engine.api.errors import EngineError
 from engine.cli.remote_names import asking
+from engine.kit.files import arriving
 from engine.oci.digest import Digest
 from engine.oci.reference import Reference
 from engine.registry.client.remote import INDEXES, Fetched, Remote
@@ -76,7 +75,9 @@ async def pull(reference: Reference, cache: Path) -> Path:
         root = cache / found.digest.encoded
         if not root.is_dir():
             files = await files_of(remote, await artifact(remote, found, reference), reference)
-            settle(files, root)
+            with arriving(root) as aside:
+                for file, content in files.items():
+                    (aside / file).write_bytes(content)
     return root
 
 
@@ -127,20 +128,3 @@ def inside(name: object, reference: Reference) -> str:
     if not isinstance(name, str) or not name or name != os.path.basename(name) or name in {".", ".."}:
         raise Unfetchable(f"{reference} names a file that would not lie in its own folder: {name!r}")
     return name
-
-
-def settle(files: Mapping[str, bytes], root: Path) -> None:
-    """All the files at once: written beside, and renamed."""
-    root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{root.name[:12]}-", dir=root.parent))
-    try:
-        for name, content in files.items():
-            (aside / name).write_bytes(content)
-        try:
-            aside.rename(root)
-        except OSError:
-            # another run was first: its files are the same
-            if not root.is_dir():
-                raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)

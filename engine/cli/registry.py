@@ -76,9 +76,9 @@ def serve(
     from engine.http.listen import bind_tcp
     from engine.http.tls import server_context
     from engine.kit.lock import Owned, sole_owner_of
-    from engine.registry.server.htpasswd import UsersInvalid
     from engine.registry.server.outside import TokenServer
     from engine.registry.server.serving import Serving, run_registry
+    from engine.registry.server.textfile import UsersInvalid
 
     root = root.absolute()
     root.mkdir(mode=0o750, parents=True, exist_ok=True)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.kit.files import arriving
 from specs.discover import FALSE, NAMES, TRUE
 from specs.remote import OCI, Fetched, GitPlace, Unfetchable, git_place
 
@@ -77,9 +76,7 @@ class Remotes:
         return commit
 
     def check_out(self, place: GitPlace, commit: str, root: Path) -> None:
-        root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{commit[:12]}-", dir=root.parent))
-        try:
+        with arriving(root) as aside:
             for words in (
                 ("init", "--quiet", str(aside)),
                 ("-C", str(aside), "remote", "add", "origin", "--", place.repository),
@@ -89,14 +86,6 @@ class Remotes:
                 done = self.git(*words)
                 if done.returncode:
                     raise Unfetchable(f"can't fetch {commit[:12]} of {place.repository}: {last_words(done)}")
-            try:
-                aside.rename(root)
-            except OSError:
-                # another run was first: its checkout is the same
-                if not root.is_dir():
-                    raise
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
 
     def git(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Never asks: neither on the terminal nor for an ssh passphrase."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -34,6 +36,29 @@ def atomic_write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             error.filename = str(path)
         raise
     sync_folder(target.parent)
+
+
+@contextmanager
+def arriving(root: Path) -> Iterator[Path]:
+    """A folder to fill, which becomes `root` when the block has ended well: it appears whole or not at all.
+
+    Where another process was first, its folder stays: only for what is the same whoever makes it.
+    """
+    # late: most commands write files and make no folders
+    import shutil
+    import tempfile
+
+    root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{root.name[:12]}-", dir=root.parent))
+    try:
+        yield aside
+        try:
+            aside.rename(root)
+        except OSError:
+            if not root.is_dir():
+                raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def is_special(path: Path) -> bool:

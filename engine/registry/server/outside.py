@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.registry.server.htpasswd import UsersInvalid
+from engine.registry.server.textfile import UsersInvalid
 from engine.registry.server.tokens import LEEWAY_SECONDS, Scope, unpacked
 
 # (algorithm, signature, what is signed) → whether the key made it

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.registry.server.htpasswd import UsersInvalid
+from engine.registry.server.textfile import TextFile, UsersInvalid
 from engine.registry.server.tokens import Scope
 
 ALL = frozenset({"pull", "push", "delete"})
@@ -32,33 +32,11 @@ class Line:
 
 class Rights:
     def __init__(self, path: Path) -> None:
-        """Raises UsersInvalid."""
-        self._path = path
-        self._stamp = (0, 0)
-        self._lines: list[Line] = []
-        self._read()
-
-    def _read(self) -> None:
-        try:
-            status = self._path.stat()
-            if (stamp := (status.st_mtime_ns, status.st_size)) == self._stamp:
-                return
-            text = self._path.read_text()
-        except OSError as error:
-            raise UsersInvalid(f"{self._path}: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise UsersInvalid(f"{self._path}: this is not a file of rights: {error}") from error
-        lines = [line.partition("#")[0].split() for line in text.splitlines()]
-        found = [line_of(words, f"{self._path}:{at}") for at, words in enumerate(lines, start=1)]
-        self._lines, self._stamp = [line for line in found if line is not None], stamp
+        """Raises UsersInvalid. A file that became unreadable allows what it allowed before."""
+        self._lines = TextFile(path, "a file of rights", lambda text: lines_of(text, path))
 
     def actions(self, user: str, name: str) -> frozenset[str]:
-        """A file that became unreadable allows what it allowed before."""
-        try:
-            self._read()
-        except UsersInvalid as fault:
-            print(f"rorqual: {fault}", flush=True)
-        return frozenset().union(*(line.actions for line in self._lines if line.is_for(user, name)))
+        return frozenset().union(*(line.actions for line in self._lines() if line.is_for(user, name)))
 
     def allow(self, user: str, scope: Scope) -> bool:
         """Lists are for everybody: what may not be pulled is not in them."""
@@ -72,6 +50,13 @@ class Rights:
             return scope
         asked = scope.actions | ALL if "*" in scope.actions else scope.actions
         return Scope(scope.kind, scope.name, asked & self.actions(user, scope.name))
+
+
+def lines_of(text: str, path: Path) -> list[Line]:
+    """Raises UsersInvalid."""
+    lines = [line.partition("#")[0].split() for line in text.splitlines()]
+    found = [line_of(words, f"{path}:{at}") for at, words in enumerate(lines, start=1)]
+    return [line for line in found if line is not None]
 
 
 def line_of(words: list[str], place: str) -> Line | None:

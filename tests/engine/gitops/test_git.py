@@ -21,18 +21,6 @@ pytestmark = pytest.mark.anyio
 COMPOSE = "services: {web: {image: x}}\n"
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    return make_repository(tmp_path / "r")
-
-
-@pytest.fixture
-def places(tmp_path: Path) -> Places:
-    found = Places(tmp_path / "state")
-    found.prepare()
-    return found
-
-
 def run(*words: str) -> bytes:
     return subprocess.run(words, check=True, capture_output=True).stdout
 

@@ -14,25 +14,13 @@ from engine.gitops.places import Places
 from engine.gitops.settings.models import Credentials
 from engine.gitops.sources.faults import SourceFault
 from tests.engine.gitops.githosts import PASSWORD, USER, run, ssh_host, tls_host
-from tests.engine.gitops.repository import Repository, make_repository
+from tests.engine.gitops.repository import Repository
 from tests.engine.gitops.test_git import opened
 
 pytestmark = pytest.mark.anyio
 # A large file of many; `make chaos` takes a gigabyte.
 PIECES = 64 if os.environ.get("RORQUAL_CHAOS") else 12
 PIECE_BYTES = (16 if os.environ.get("RORQUAL_CHAOS") else 2) << 20
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    return make_repository(tmp_path / "r")
-
-
-@pytest.fixture
-def places(tmp_path: Path) -> Places:
-    found = Places(tmp_path / "state")
-    found.prepare()
-    return found
 
 
 def secret(file: Path, text: str) -> Path:

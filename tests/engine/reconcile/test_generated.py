@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -117,16 +118,22 @@ def drawn(random_: random.Random, image: str) -> dict[str, Any]:
 COUNT = 120 if os.environ.get("RORQUAL_CHAOS") else 10
 
 
+@contextmanager
+def workshop(request: pytest.FixtureRequest, engine: str, folder: Path, name: str) -> Iterator[Workshop]:
+    """The files that drawn projects name lie in its folder."""
+    (folder / "here").write_text("file\n")
+    (folder / "secret").write_text("hush")
+    with Workshop(folder, request.getfixturevalue(engine), name) as shop:
+        yield shop
+
+
 @pytest.mark.parametrize("seed", range(COUNT))
 @pytest.mark.parametrize("engine_fixture", ["docker_engine", "rorqual_engine"])
 def test_a_plan_after_up_is_empty(
     seed: int, engine_fixture: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    engine: RunningEngine = request.getfixturevalue(engine_fixture)
-    (tmp_path / "here").write_text("file\n")
-    (tmp_path / "secret").write_text("hush")
-    with Workshop(tmp_path, engine, f"gen{seed}") as shop:
-        project = drawn(random.Random(seed), engine.image)
+    with workshop(request, engine_fixture, tmp_path, f"gen{seed}") as shop:
+        project = drawn(random.Random(seed), shop.engine.image)
         shop.write(json.dumps(project, indent=1))
         shop.run("up", "-d")
         assert shop.plan()["steps"] == [], json.dumps(project["services"], indent=1)
@@ -140,14 +147,11 @@ def test_a_plan_after_up_is_empty(
 def test_either_tool_leaves_what_the_other_started_alone(
     seed: int, engine_fixture: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    engine: RunningEngine = request.getfixturevalue(engine_fixture)
-    (tmp_path / "here").write_text("file\n")
-    (tmp_path / "secret").write_text("hush")
-    project = drawn(random.Random(seed), engine.image)
-    for service in project["services"].values():
-        if "configs" in service:
-            service.pop("read_only", None)  # Compose can't write a config's content there
-    with Workshop(tmp_path, engine, f"both{seed}") as shop:
+    with workshop(request, engine_fixture, tmp_path, f"both{seed}") as shop:
+        project = drawn(random.Random(seed), shop.engine.image)
+        for service in project["services"].values():
+            if "configs" in service:
+                service.pop("read_only", None)  # Compose can't write a config's content there
         shop.write(json.dumps(project, indent=1))
         shop.compose("up", "-d")
         assert shop.plan()["steps"] == [], json.dumps(project["services"], indent=1)

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from engine.registry.server.htpasswd import UsersInvalid
 from engine.registry.server.outside import OutsideTokens, TokenServer
+from engine.registry.server.textfile import UsersInvalid
 from tests.tokens import packed
 
 NOW = 1_000_000.0
