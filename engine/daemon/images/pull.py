@@ -227,7 +227,7 @@ class Pulls:
             layer = await to_thread.run_sync(self._layers.append, parent, fresh)
             LayerLines(descriptor, told).pulled()
             return layer.chain_id
-        known = self._layers.append_known(parent, diff_id)
+        known = await to_thread.run_sync(self._layers.append_known, parent, diff_id)
         if known is None:
             raise SystemFailure(f"the layer {diff_id} went away meanwhile: pull again")
         return known.chain_id

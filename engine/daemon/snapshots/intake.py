@@ -11,7 +11,7 @@ import queue
 import threading
 from pathlib import Path
 
-from engine.daemon.snapshots.recipe import RecipeWriter
+from engine.daemon.snapshots.recipe import Borrowed, RecipeWriter
 from engine.daemon.snapshots.streams import Next, Pieces, unpacked
 from engine.daemon.snapshots.unpack import Unpacked, unpack_layer
 
@@ -50,6 +50,7 @@ def take_in(packed: Next, root: Path, *, alone: bool = False) -> tuple[str, Unpa
             found = unpack_layer(Pieces(ahead(plain.next)), root, recipe, open_folders=OPEN_FOLDERS)
         else:
             found = unpack_layer(Pieces(plain.next), root, recipe)
+        recipe.borrows(Borrowed(found.implied, found.missing))
         recipe.finish()
     return f"sha256:{plain.digest()}", found
 

@@ -1,8 +1,9 @@
 """Layers on the disk, each once, and the chains that they make. Read-only once unpacked.
 
 A layer is a numbered folder below `layers` (short, for overlayfs's sake), its recipe beside it; a record per ChainID
-names its DiffID, its parent and its folder. Chains with the same DiffID share the folder. A folder without a record
-is what a killed daemon left, and goes at the next start. Source: OCI image-spec v1.1, config.md#layer-chainid.
+names its DiffID, its parent and its folder. Chains with the same DiffID share the folder, if what the layer leaves to
+those below it is the same there. A folder without a record is what a killed daemon left, and goes at the next start.
+Source: OCI image-spec v1.1, config.md#layer-chainid.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import itertools
 import os
 import shutil
 import sys
+import threading
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -25,8 +27,8 @@ from engine.daemon.snapshots.adopt import Adoption
 from engine.daemon.snapshots.apart import take_in_apart
 from engine.daemon.snapshots.durability import Durability
 from engine.daemon.snapshots.intake import take_in
-from engine.daemon.snapshots.parents import borrow_from_parents
-from engine.daemon.snapshots.recipe import RecipeWriter, records, tar_of
+from engine.daemon.snapshots.parents import borrow_from_parents, lends_the_same
+from engine.daemon.snapshots.recipe import Borrowed, RecipeWriter, borrowed, records, tar_of
 from engine.daemon.snapshots.streams import Next, Pieces
 from engine.daemon.snapshots.unpack import Unpacked
 from engine.kit.files import spread_below
@@ -83,6 +85,8 @@ class Layers:
         self._remove_strays()
         numbers = [int(layer.folder, 36) for layer in self.all()]
         self._numbers = itertools.count(max(numbers, default=0) + 1)
+        # Chains grow one at a time: threads of several pulls and loads come here.
+        self._turn = threading.RLock()
 
     def _drop_torn(self) -> None:
         """After a loss of power: a layer whose files did not all reach the disk is gone, until it is loaded again."""
@@ -184,6 +188,8 @@ class Layers:
                 recipe = RecipeWriter(file, root.with_suffix(".aside"))
                 adoption = Adoption(root, recipe, latest_ns)
                 diff_id = adoption.run()
+                # overlayfs copied up what changed, folders and all; its root is like the one below
+                recipe.borrows(Borrowed(implied=[b""]))
                 recipe.finish()
             return Fresh(diff_id, folder, Unpacked(adoption.size))
         except BaseException:
@@ -202,25 +208,59 @@ class Layers:
             self._delete(fresh.folder)
 
     def append(self, parent: str, fresh: Fresh) -> Layer:
-        """The chain of `parent` (empty: none) and a fresh layer on top. What both have already is kept."""
-        if known := self.append_known(parent, fresh.diff_id):
-            return known
-        lower = self.folders(parent) if parent else []
-        if len(lower) >= LONGEST_CHAIN:
-            raise SystemFailure(f"an image of more than {LONGEST_CHAIN} layers can't be mounted")
-        chain_id = chain_id_of(parent, fresh.diff_id)
-        borrow_from_parents(self.root / fresh.folder, lower, fresh.found)
-        return self._record(Layer(chain_id, fresh.diff_id, parent, fresh.folder, fresh.found.size))
+        """The chain of `parent` (empty: none) and a fresh layer on top. What both have already is kept.
+
+        Raises TarFault for a hard link to what no layer has.
+        """
+        with self._turn:
+            if fresh.folder not in self._fresh and (known := self.append_known(parent, fresh.diff_id)):
+                return known
+            return self._known(parent, fresh.diff_id) or self._put_on(parent, fresh)
 
     def append_known(self, parent: str, diff_id: str) -> Layer | None:
-        """As `append`, with a layer that another chain has; None when none has it."""
+        """As `append`, with a layer that another chain has; None when none has it.
+
+        It is unpacked once more where it would not be the same on this parent.
+        """
+        if known := self._chain(parent, diff_id):
+            return known
+        with self._turn:
+            known, twin = self._known(parent, diff_id), self._by_diff(diff_id)
+            if known is not None or twin is None:
+                return known
+            if self._adders:
+                self._recent.add(twin.chain_id)
+            tar = self.tar(twin.chain_id)
+            fresh = self.unpack(lambda: next(tar, b""))
+            try:
+                return self._put_on(parent, fresh)
+            finally:
+                self.discard(fresh)
+
+    def _chain(self, parent: str, diff_id: str) -> Layer | None:
         chain_id = chain_id_of(parent, diff_id)
         if self._adders:
             self._recent.add(chain_id)
-        if chain_id in self._chains:
-            return self._chains[chain_id]
-        known = self._by_diff(diff_id)
-        return self._record(Layer(chain_id, diff_id, parent, known.folder, known.size)) if known else None
+        return self._chains.get(chain_id)
+
+    def _known(self, parent: str, diff_id: str) -> Layer | None:
+        """The chain, if it is there, or if another one's folder serves it as it is."""
+        if known := self._chain(parent, diff_id):
+            return known
+        lower = self.folders(parent) if parent else []
+        for twin in {layer.folder: layer for layer in self.all() if layer.diff_id == diff_id}.values():
+            wanted = borrowed(self._recipe(twin.chain_id))
+            if wanted is not None and lends_the_same(self.root / twin.folder, lower, wanted):
+                return self._record(Layer(chain_id_of(parent, diff_id), diff_id, parent, twin.folder, twin.size))
+        return None
+
+    def _put_on(self, parent: str, fresh: Fresh) -> Layer:
+        lower = self.folders(parent) if parent else []
+        if len(lower) >= LONGEST_CHAIN:
+            raise SystemFailure(f"an image of more than {LONGEST_CHAIN} layers can't be mounted")
+        borrow_from_parents(self.root / fresh.folder, lower, fresh.found)
+        chain_id = chain_id_of(parent, fresh.diff_id)
+        return self._record(Layer(chain_id, fresh.diff_id, parent, fresh.folder, fresh.found.size))
 
     def has_diff(self, diff_id: str) -> bool:
         return self._by_diff(diff_id) is not None

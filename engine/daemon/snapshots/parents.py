@@ -1,6 +1,6 @@
 """What a layer's tar leaves to the layers below it: what implied folders are like, and files that it only links to.
 
-Runs once, when the layer is put on its parent. Looks into the lower folders as overlayfs would: the first that has
+Runs when a layer is put on a parent. Looks into the lower folders as overlayfs would: the first that has
 the name says what it is; a whiteout or an opaque folder on the way ends the search.
 """
 
@@ -9,12 +9,18 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from engine.daemon.snapshots.recipe import Borrowed
 from engine.daemon.snapshots.tarread import TarFault
 from engine.daemon.snapshots.unpack import OPAQUE_XATTR, Unpacked
 from engine.kit.rooted import RootedFolder
+
+# Owner, group, mode, attributes, time.
+Manner = tuple[int, int, int, Mapping[str, bytes], int]
+# A folder that is only implied, where no layer below has it.
+UNTOLD: Manner = (0, 0, 0o755, {}, 0)
 
 
 def borrow_from_parents(folder: Path, lower: Sequence[Path], found: Unpacked) -> None:
@@ -34,6 +40,28 @@ def borrow_from_parents(folder: Path, lower: Sequence[Path], found: Unpacked) ->
                 raise TarFault(no_target(path, target))
             copy_file(source, root, path)
             found.size += source.lstat().st_size
+
+
+def lends_the_same(folder: Path, lower: Sequence[Path], wanted: Borrowed) -> bool:
+    """Whether a layer that was put on other parents would be the very same on these."""
+    return not wanted.missing and all(like_below(folder, lower, path) for path in wanted.implied)
+
+
+def like_below(folder: Path, lower: Sequence[Path], path: bytes) -> bool:
+    """Of the root a container sees owner and mode alone (snapshots.make_folders)."""
+    source = find_below(lower, path)
+    compared = 5 if path else 3
+    if source is None or not stat.S_ISDIR(source.lstat().st_mode):
+        wanted, compared = UNTOLD, min(compared, 4)
+    else:
+        wanted = manner_of(source)
+    return manner_of(folder / os.fsdecode(path))[:compared] == wanted[:compared]
+
+
+def manner_of(folder: Path) -> Manner:
+    status = folder.lstat()
+    xattrs = {key: os.getxattr(folder, key, follow_symlinks=False) for key in lent_xattrs(folder)}
+    return status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode), xattrs, status.st_mtime_ns
 
 
 def no_target(path: bytes, target: bytes) -> str:
@@ -103,6 +131,9 @@ def copy_file(source: Path, root: RootedFolder, path: bytes) -> None:
 
 
 def copy_xattrs(source: Path, handle: int) -> None:
-    for key in os.listxattr(source, follow_symlinks=False):
-        if not key.startswith("trusted.overlay."):
-            os.setxattr(handle, key, os.getxattr(source, key, follow_symlinks=False))
+    for key in lent_xattrs(source):
+        os.setxattr(handle, key, os.getxattr(source, key, follow_symlinks=False))
+
+
+def lent_xattrs(source: Path) -> list[str]:
+    return [key for key in os.listxattr(source, follow_symlinks=False) if not key.startswith("trusted.overlay.")]

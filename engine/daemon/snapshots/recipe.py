@@ -1,7 +1,8 @@
 """How to make a layer's tar again, byte for byte, from its folder: the headers as they were, the files by name.
 
 So a layer lies on the disk once, and what is saved or pushed has the DiffID that was loaded. (What Docker's tar-split
-does.) The file is deflated records: `H <size>` + bytes, or `F <size of the path> <size>` + path.
+does.) The file is deflated records: `H <size>` + bytes, or `F <size of the path> <size>` + path; then what the tar left
+to the layers below: `I` + path for a folder that it implies, `L` + path, NUL, target for a hard link, `E` at the end.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +26,14 @@ PIECE = 1 << 18
 BATCH = 1 << 16
 # isal's stubs don't say that its error is an exception
 DAMAGED: tuple[Any, ...] = (IsalError,)
+
+
+@dataclass(frozen=True, slots=True)
+class Borrowed:
+    """What a layer's tar does not say itself: what `implied` folders are like, and the files behind `missing` links."""
+
+    implied: Collection[bytes] = ()
+    missing: Collection[tuple[bytes, bytes]] = ()
 
 
 class RecipeWriter:
@@ -52,6 +62,16 @@ class RecipeWriter:
         self._aside.mkdir(mode=0o700, exist_ok=True)
         os.rename(name, self._aside / str(number), src_dir_fd=parent)
 
+    def borrows(self, found: Borrowed) -> None:
+        """After the last entry."""
+        self._flush_headers()
+        for path in sorted(found.implied):
+            self._put(HEAD.pack(b"I", len(path), 0) + path)
+        for path, target in found.missing:
+            both = path + b"\0" + target
+            self._put(HEAD.pack(b"L", len(both), 0) + both)
+        self._put(HEAD.pack(b"E", 0, 0))
+
     def _flush_headers(self) -> None:
         if self._headers:
             self._put(HEAD.pack(b"H", len(self._headers), 0) + bytes(self._headers))
@@ -70,7 +90,24 @@ class RecipeWriter:
 
 
 def records(path: Path) -> Iterator[tuple[bytes, bytes, int]]:
-    """(kind, headers or path, size). Raises SystemFailure for a damaged file."""
+    """The tar's: (kind, headers or path, size). Raises SystemFailure for a damaged file."""
+    return (record for record in all_records(path) if record[0] in b"HF")
+
+
+def borrowed(path: Path) -> Borrowed | None:
+    """None where nobody wrote it down: the layer is of an engine before this one. Raises SystemFailure."""
+    implied, missing, told = list[bytes](), list[tuple[bytes, bytes]](), False
+    for kind, content, _ in all_records(path):
+        if kind == b"I":
+            implied.append(content)
+        elif kind == b"L":
+            name, _, target = content.partition(b"\0")
+            missing.append((name, target))
+        told = told or kind == b"E"
+    return Borrowed(implied, missing) if told else None
+
+
+def all_records(path: Path) -> Iterator[tuple[bytes, bytes, int]]:
     machine = isal_zlib.decompressobj(31)
     buffer = bytearray()
     with path.open("rb") as file:

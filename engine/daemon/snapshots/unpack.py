@@ -122,6 +122,7 @@ class Unpacker:
             for file in [known for known in self._made if known.startswith(below)]:
                 self._keep(file)
             self._folders = {known: e for known, e in self._folders.items() if not (known + b"/").startswith(below)}
+            self._root.implied -= {known for known in self._root.implied if (known + b"/").startswith(below)}
         self._keep(path)
         self._root.forget()
         parent, name = self._root.split(path.split(b"/"))

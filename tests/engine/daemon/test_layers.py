@@ -15,6 +15,7 @@ import pytest
 import zstandard
 
 from engine.daemon.snapshots.layers import SMALL, Layer, Layers
+from engine.daemon.snapshots.recipe import HEAD, all_records
 from engine.daemon.snapshots.tarread import TarFault
 from engine.daemon.store.records import RecordStore
 from tests.engine.daemon.tars import digest, folder, hard, in_pieces, link, member, tar_of
@@ -216,6 +217,69 @@ def test_equal_layers_lie_on_the_disk_once(layers: Layers) -> None:
     other, _ = added(layers, second)
     assert other.chain_id != two.chain_id and other.folder == two.folder
     assert len([path for path in layers.root.iterdir() if path.is_dir()]) == 2
+
+
+def put_on(layers: Layers, way: str, tar: bytes, parent: str) -> Path:
+    """Over a parent: unpacked anew, or from what another chain has."""
+    if way == "fresh":
+        return added(layers, tar, parent)[1]
+    known = layers.append_known(parent, digest(tar))
+    assert known is not None
+    return layers.root / known.folder
+
+
+@pytest.mark.parametrize("way", ["fresh", "known"])
+def test_a_folder_that_equal_layers_only_imply_is_as_each_of_their_parents_has_it(layers: Layers, way: str) -> None:
+    top = tar_of(member("etc/new", content=b"1"))
+    parents = [
+        added(layers, tar_of(folder("etc", mode=0o700, uid=5)))[0],
+        added(layers, tar_of(folder("etc", mode=0o755)))[0],
+        added(layers, tar_of(folder("etc", mode=0o755, mtime=1_600_000_000)))[0],
+        added(layers, tar_of(folder("etc", mode=0o755, pax_headers={"SCHILY.xattr.user.note": "hi"})))[0],
+        added(layers, tar_of(folder("./", mode=0o711), folder("etc")))[0],
+        added(layers, tar_of(folder("other")))[0],
+    ]
+    roots = [added(layers, top, parents[0].chain_id)[1]]
+    roots += [put_on(layers, way, top, parent.chain_id) for parent in parents[1:]]
+    manners = [(found.st_uid, stat.S_IMODE(found.st_mode)) for found in [(root / "etc").lstat() for root in roots]]
+    assert manners == [(5, 0o700), *[(0, 0o755)] * 5]
+    assert (roots[2] / "etc").lstat().st_mtime == 1_600_000_000
+    assert [os.listxattr(root / "etc") for root in roots] == [[], [], [], ["user.note"], [], []]
+    assert stat.S_IMODE(roots[4].lstat().st_mode) == 0o711
+    assert len(set(roots)) == 5 and roots[5] == roots[1], "as a folder is that nobody below has"
+    same = added(layers, tar_of(folder("etc", mode=0o755), member("unlike", content=b"2")))[0]
+    assert put_on(layers, way, top, same.chain_id) == roots[1]
+
+
+@pytest.mark.parametrize("way", ["fresh", "known"])
+def test_equal_layers_that_link_to_lower_files_have_those_of_their_own_parents(layers: Layers, way: str) -> None:
+    top = tar_of(hard("again", "file"), folder("own"), member("own/file", content=b"3"))
+    one, _ = added(layers, tar_of(member("file", content=b"one")))
+    other, _ = added(layers, tar_of(member("file", content=b"other")))
+    _, first = added(layers, top, one.chain_id)
+    second = put_on(layers, way, top, other.chain_id)
+    assert [(first / "again").read_bytes(), (second / "again").read_bytes()] == [b"one", b"other"]
+    empty, _ = added(layers, tar_of(member("nothing")))
+    with pytest.raises(TarFault, match="not there"):
+        put_on(layers, way, top, empty.chain_id)
+    assert layers.strays() == []
+
+
+def test_a_layer_of_an_engine_that_did_not_note_what_it_borrowed_is_not_shared(layers: Layers) -> None:
+    one, other = added(layers, tar_of(member("a")))[0], added(layers, tar_of(member("b")))[0]
+    top = tar_of(member("c", content=b"3"))
+    _, first = added(layers, top, one.chain_id)
+    plain = [record for record in all_records(first.with_suffix(".recipe")) if record[0] in b"HF"]
+    packed = gzip.compress(b"".join(HEAD.pack(kind, len(content), size) + content for kind, content, size in plain))
+    first.with_suffix(".recipe").write_bytes(packed)
+    second = put_on(layers, "known", top, other.chain_id)
+    assert second != first and (second / "c").read_bytes() == b"3"
+
+
+def test_a_folder_that_was_implied_and_then_replaced_by_a_file_borrows_nothing(layers: Layers) -> None:
+    base, _ = added(layers, tar_of(folder("a", mode=0o700)))
+    _, root = added(layers, tar_of(member("a/b", content=b"1"), member("a", content=b"2")), base.chain_id)
+    assert (root / "a").read_bytes() == b"2"
 
 
 def test_a_layer_that_a_chain_has_twice_is_mounted_once_where_it_is_on_top(layers: Layers) -> None:
