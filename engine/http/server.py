@@ -32,6 +32,9 @@ HEAD_SECONDS, REST_SECONDS = 30.0, 900.0
 MOST_HEADERS = 100
 # A body that is read as a whole must be there so long after it was asked for.
 BODY_SECONDS = 60.0
+# One that is streamed may take all its time, and rest, but not for ever: in so many seconds of waiting so much of it
+# must come. A program at its other end may have to think first (`tar | docker import -`).
+STILL_SECONDS, LEAST_BYTES = 300.0, 1024
 # What a client may still send after an answer that didn't want it, so that it can read the answer at all.
 DRAIN_BYTES, DRAIN_SECONDS = 1 << 20, 2.0
 # How long a client may take to read the head that hands the stream over, and how often it is looked for.
@@ -122,15 +125,20 @@ class Exchange:
         self._chunks = newest
         self._body = framing(self.headers)
         self._expects = self.headers.get("expect", "").lower() == "100-continue"
+        # Seconds that the body was waited for, and bytes that came, since it last moved (LEAST_BYTES).
+        self._waited, self._moved = 0.0, 0
         self.answered = False
 
     async def receive(self) -> bytes:
-        """The next piece of the request's body; empty at its end. Raises ConnectionLost, BadRequest."""
+        """The next piece of the request's body; empty at its end.
+
+        Raises ConnectionLost, and BadRequest: 400 for what is not framed as said, 408 for a body that stands still.
+        """
         if self._expects and not self.answered:
             self._expects = False
             await self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
         while not self._body.done:
-            piece = bytes(self._incoming.ready) or await self._incoming.more()
+            piece = bytes(self._incoming.ready) or await self._moving()
             self._incoming.ready.clear()
             if not piece:
                 raise ConnectionLost("the client went away within its request", answered=False)
@@ -143,6 +151,19 @@ class Exchange:
             if payload:
                 return payload
         return b""
+
+    async def _moving(self) -> bytes:
+        """The body's next bytes on the wire. Raises BadRequest, 408, when hardly any come."""
+        began = anyio.current_time()
+        with anyio.move_on_after(STILL_SECONDS - self._waited):
+            piece = await self._incoming.more()
+            self._waited += anyio.current_time() - began
+            self._moved += len(piece)
+            if self._moved >= LEAST_BYTES:
+                self._waited, self._moved = 0.0, 0
+            return piece
+        self.stays = False
+        raise BadRequest(f"hardly any of the request's body came within {STILL_SECONDS:g} seconds", 408)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while piece := await self.receive():

@@ -6,8 +6,6 @@ import json
 from collections.abc import AsyncIterable, Sequence
 from typing import Any
 
-import anyio
-
 from engine.api.errors import InvalidArgument
 from engine.daemon.images.images import LocalImages, familiar_name
 from engine.daemon.images.instructions import applied
@@ -23,7 +21,7 @@ from engine.daemon.images.show import (
     summary_of,
 )
 from engine.daemon.protocols import Events, ImageRecord
-from engine.daemon.server.errors import fault_of
+from engine.daemon.server.errors import leaf_of
 from engine.daemon.server.fetched import fetched
 from engine.daemon.server.registries import pull
 from engine.daemon.server.request import Request
@@ -88,13 +86,13 @@ def routes(images: LocalImages, pulls: Pulls, events: Events, clock: Clock) -> l
 
     async def load(request: Request) -> None:
         quiet = request.flag("quiet")
-        progress, lines = anyio.create_memory_object_stream[bytes](1000)
+        lines: list[bytes] = []
 
         def told(diff_id: str, size: int) -> None:
             if not quiet:
                 detail = {"current": size, "total": size}
                 short = diff_id.removeprefix("sha256:")[:12]
-                progress.send_nowait(line_of({"status": "Loading layer", "progressDetail": detail, "id": short}))
+                lines.append(line_of({"status": "Loading layer", "progressDetail": detail, "id": short}))
 
         # The archive is read before the answer begins: no client waits for progress while it writes. A fault of the
         # archive's is a line all the same: the SDKs look for it there.
@@ -103,15 +101,14 @@ def routes(images: LocalImages, pulls: Pulls, events: Events, clock: Clock) -> l
         try:
             found = await images.load(request.body(), told)
         except Exception as error:
-            known = fault_of(error)
-            if not isinstance(known, InvalidArgument):
+            leaf = leaf_of(error)
+            if not isinstance(leaf, InvalidArgument):
                 raise
-            fault = known.message
+            fault = leaf.message
         async with request.stream("application/json", headers={}) as send:
-            progress.close()
             if fault:
-                await send(line_of({"errorDetail": {"message": fault}, "error": fault}))
-            async for line in lines:
+                lines.insert(0, line_of({"errorDetail": {"message": fault}, "error": fault}))
+            for line in lines:
                 await send(line)
             for image, names in found:
                 for name in names:

@@ -15,7 +15,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from engine.api.errors import InvalidArgument, NotFound
-from engine.daemon.server.errors import body_of, fault_of, status_of
+from engine.daemon.server.errors import body_of, fault_of, leaf_of, status_of
 from engine.daemon.server.request import JSON_TYPE, Request, Version
 from engine.http.errors import HttpFault
 from engine.http.server import BadRequest, Exchange
@@ -72,6 +72,9 @@ class Router:
             # a client that left tears the answer from under its handler, within task groups too
             if is_hang_up(error):
                 raise HttpFault("the client went away") from error
+            if isinstance(leaf := leaf_of(error), BadRequest) and not exchange.answered:
+                await self._answer_fault(exchange, leaf.status, str(leaf))
+                return
             known = fault_of(error)
             if exchange.answered:
                 exchange.stays = False

@@ -16,6 +16,7 @@ from engine.daemon.server.request import Request
 from engine.daemon.server.router import Route, Router
 from engine.http import server
 from engine.http.listen import bind_unix, serve
+from engine.kit.bridge import run_on_stream
 
 pytestmark = pytest.mark.anyio
 
@@ -52,6 +53,11 @@ async def size(request: Request) -> None:
     await request.answer_json(len(whole))
 
 
+async def grouped(request: Request) -> None:
+    """As what reads an archive does: in a thread, below a task group."""
+    await request.answer_json(await run_on_stream(request.body(), lambda feed: sum(map(len, iter(feed.next, b"")))))
+
+
 async def body(request: Request) -> None:
     await request.answer_json(await request.json())
 
@@ -80,6 +86,7 @@ ROUTES = [
     Route("GET", "/echo/{name:path}/json", echo),
     Route("GET", "/new", echo, since=(1, 44)),
     Route("POST", "/size", size),
+    Route("POST", "/grouped", grouped),
     Route("POST", "/body", body),
     Route("GET", "/refuse", refuse),
     Route("GET", "/fail", fail),
@@ -228,6 +235,32 @@ async def test_a_body_that_comes_drop_by_drop_is_not_waited_for(
             with anyio.fail_after(5):
                 await anyio.wait_readable(client)
             assert client.recv(4096).startswith(b"HTTP/1.1 408")
+
+
+@pytest.mark.parametrize("path", ["/size", "/grouped"])
+async def test_a_streamed_body_that_stands_still_is_not_waited_for_and_a_slow_one_is(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "STILL_SECONDS", 0.4)
+    monkeypatch.setattr(server, "LEAST_BYTES", 4)
+
+    async def answer_to(drop: bytes) -> bytes:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(tmp_path / "s"))
+            client.setblocking(False)
+            client.sendall(request(f"POST {path}", f"Content-Length: {8 * len(drop)}"))
+            for _ in range(8):
+                client.sendall(drop)
+                with anyio.move_on_after(0.1):
+                    await anyio.wait_readable(client)
+                    break
+            with anyio.fail_after(5):
+                await anyio.wait_readable(client)
+            return client.recv(4096)
+
+    async with serving(tmp_path, *ROUTES):
+        assert (await answer_to(b"1")).startswith(b"HTTP/1.1 408")
+        assert (await answer_to(b"1234")).endswith(b"\r\n\r\n32\n")
 
 
 async def test_a_client_that_waits_for_100_gets_it_before_its_body_is_read(tmp_path: Path) -> None:
