@@ -18,6 +18,7 @@ from engine.daemon.networks.room import NetworkRoom
 
 async def network_findings(room: NetworkRoom, infrastructure: Infrastructure) -> list[Finding]:
     group = infrastructure.group
+    await infrastructure.departures.settled()
     there = set(await to_thread.run_sync(bridges.of_group, group))
     links, networks = room.placements.links(), [network for network in room.catalog if network.is_bridge]
     known = links.keys() | set(room.placements.leaving()) | {network.bridge for network in networks}

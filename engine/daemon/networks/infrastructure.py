@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from engine.api.errors import NotFound
 from engine.daemon.networks.catalog import Catalog, Identity
+from engine.daemon.networks.departures import Departures
 from engine.daemon.networks.endpoint import Endpoint, Placement, mac_of
 from engine.daemon.networks.ipam import read_address, read_subnet
 from engine.daemon.networks.kernel import bridges, conntrack, firewall
@@ -29,6 +30,7 @@ class Infrastructure:
         self._catalog = catalog
         self._identity = identity
         self.wall = Wall(identity.table)
+        self.departures = Departures(identity.group)
         self._indexes: dict[str, int] = {}
         self._turn = anyio.Lock()
         self._next_look = 0.0
@@ -54,6 +56,7 @@ class Infrastructure:
         async with self._turn:
             if not anew and (known := self._indexes.get(network.id)) is not None:
                 return known
+            await self.departures.settled()
             index = await anyio.to_thread.run_sync(bridges.ensure, bridge_of(network, self._identity.group))
             await self.wall.open_bridge(rules_of(network))
             await self._let_through()
@@ -61,12 +64,13 @@ class Infrastructure:
             return index
 
     async def close(self, network: Network) -> None:
-        """Takes the bridge away: 30 to 60 ms of the kernel's."""
+        """Takes the bridge away, and the rules: the kernel is still busy with the bridge when this returns."""
         async with self._turn:
             self._indexes.pop(network.id, None)
+            self.departures.begin(network.bridge)
             await self.wall.close_bridge(network.bridge)
-            await anyio.to_thread.run_sync(bridges.remove, network.bridge, self._identity.group)
-            await self._let_through()
+            if self._placed:
+                await self._let_through()
 
     async def wire(self, endpoint: Endpoint, *, anew: bool) -> Wire | None:
         """How to make the endpoint's interface; None for one that has none."""
@@ -124,6 +128,7 @@ class Infrastructure:
         """
         async with self._turn:
             self._indexes.clear()
+            await self.departures.settled()
             if await self.wall.take_down():
                 await self._let_through()
             await anyio.to_thread.run_sync(bridges.remove_all, self._identity.group)

@@ -62,6 +62,7 @@ class NetworkRegistry:
     async def create(self, body: Mapping[str, Any]) -> tuple[str, str]:
         """→ the id, and a warning or none. Raises Conflict for a name in use, and what create.network_from raises."""
         async with self._turn:
+            await self._infrastructure.departures.settled()
             routes = await anyio.to_thread.run_sync(bridges.host_subnets)
             network = network_from(
                 body,

@@ -270,6 +270,7 @@ class NetworkRoom:
     async def close(self) -> None:
         """The daemon ends; links, rules and the steward stay for the containers that run, and for nobody else."""
         await self.stewardship.close()
+        await self._infrastructure.departures.close()
         if not self.placements.links():
             try:
                 await self._infrastructure.take_down()
