@@ -24,7 +24,7 @@ from specs.resolve.files import load_layer
 from specs.resolve.images import typed_images
 from specs.resolve.name import project_name
 from specs.resolve.normalize import normalize
-from specs.resolve.paths import Paths
+from specs.resolve.paths import Paths, image_names
 from specs.resolve.refusal import Refusal, refusal
 from specs.source import Report, Span
 from specs.typed.kinds import EXTENSIONS
@@ -195,6 +195,7 @@ def find(it: Loading) -> None:
     )
     it.context.project_name = name
     found.variables.values["COMPOSE_PROJECT_NAME"] = name
+    it.context.images.update(name for document in it.context.readable(found.files) for name in image_names(document))
     it.loaded.variables, it.loaded.places = found.variables.values, found.variables.places
     it.loaded.files = found.files
     given = request.profiles or found.variables.values.get("COMPOSE_PROFILES", "").split(",")
@@ -232,7 +233,7 @@ def type_values(it: Loading) -> None:
     if "images" in top:
         values["images"] = plain(top["images"])
     if "images" in top or "x-rorqual" in top:
-        paths = Paths(it.files.directory, it.context.home, is_remote)
+        paths = Paths(it.files.directory, it.context.home, is_remote, image_names(it.root))
         values["typed_images"] = typed_images(
             it.root, it.context.project_name, paths, it.files.variables, it.context.report
         )

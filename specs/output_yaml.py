@@ -41,6 +41,6 @@ def dressed(kind: Kind, value: Any) -> Any:
             new = dressed(kind.fields[name], item)
             if not (new == {} and name in OMITTED_EMPTY):
                 found[name] = new
-    if "environment" in found and "content" in kind.fields:
+    if "content" in kind.fields and ("environment" in found or not found.get("content")):
         found.pop("content", None)
     return found | dict(sorted(value.get(EXTENSIONS, {}).items()))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from specs.load import Loaded
+from specs.models import Image
 
 FIELDS_BEFORE_BUILD = ("profiles", "annotations", "attach")
 
@@ -16,16 +18,27 @@ def plain_compose(loaded: Loaded) -> dict[str, Any]:
     services: dict[str, Any] = {}
     for name, service in loaded.values["services"].items():
         image = images.get(service.get("image", ""))
-        if image is None:
-            services[name] = service
-            continue
         changed = dict(service)
+        if "build" in service:
+            changed["build"] = with_references(service["build"], images)
+        services[name] = changed
+        if image is None:
+            continue
         changed["image"] = image.pull if image.pull is not None else image.reference
         if image.build is not None:
-            changed["build"] = image.build.model_dump(by_alias=True, exclude_unset=True)
+            built = image.build.model_dump(by_alias=True, exclude_unset=True)
+            changed["build"] = with_references(built, images)
         elif image.pull is not None:
             changed |= {"pull_policy": image.policy} if image.policy else {}
         else:
             changed["pull_policy"] = "never"
-        services[name] = changed
     return {key: item for key, item in loaded.values.items() if key != "images"} | {"services": services}
+
+
+def with_references(build: dict[str, Any], images: Mapping[str, Image]) -> dict[str, Any]:
+    """A build whose named contexts are references where they name images of the project."""
+    contexts = build.get("additional_contexts")
+    if not contexts:
+        return build
+    named = {key: f"docker-image://{images[v].reference}" if v in images else v for key, v in contexts.items()}
+    return {**build, "additional_contexts": named}

@@ -106,6 +106,14 @@ class Attached:
 
     async def run(self, converge: Callable[[], Awaitable[Report]]) -> int:
         """The exit code: 1 where converging failed, 130 after Ctrl-C, else what the containers and flags say."""
+        watcher = None
+        if self.attach.watch:
+            # late: watchfiles is only for those who watch
+            from engine.cli.watcher import Watcher
+
+            watcher = Watcher(beside_output(self.work), tuple(self.keys), self.lock)
+            # before anything is started: where there is nothing to watch, nothing is wanted
+            watcher.checked_rules()
         await self.follower.mark()
         report = await converge()
         if not report.ok:
@@ -113,11 +121,8 @@ class Attached:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.listen)
             tasks.start_soon(self.until_stopped)
-            if self.attach.watch:
-                # late: watchfiles is only for those who watch
-                from engine.cli.watcher import Watcher
-
-                tasks.start_soon(Watcher(beside_output(self.work), tuple(self.keys), self.lock).run)
+            if watcher is not None:
+                tasks.start_soon(watcher.run)
             # a watch may start again what has ended
             linger_seconds = math.inf if self.attach.watch else LINGER_SECONDS
             await self.follower.follow(linger_seconds, marked=True)

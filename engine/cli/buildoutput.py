@@ -14,7 +14,7 @@ import anyio
 
 from engine.api.errors import InvalidArgument
 from engine.client.session import Engine
-from engine.kit.files import is_special
+from engine.kit.files import arriving_file
 
 KINDS = ("local", "tar", "docker", "oci")
 STDOUT = "-"
@@ -78,14 +78,5 @@ def opened_for_writing(place: str) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    path = Path(place)
-    unfinished = path if is_special(path) else path.with_name(f".{path.name}.unfinished")
-    try:
-        with unfinished.open("wb") as file:
-            yield file
-        if unfinished != path:
-            unfinished.replace(path)
-    except BaseException:
-        if unfinished != path:
-            unfinished.unlink(missing_ok=True)
-        raise
+    with arriving_file(Path(place)) as file:
+        yield file

@@ -54,12 +54,15 @@ async def look_for_signature(reference: str, key: str) -> str:
 
 @dataclass
 class Convergence(Reconciling):
-    """As reconcile has it, with words for the user. `quiet` are words of steps whose own output isn't shown."""
+    """As reconcile has it, with words for the user. `quiet` are words of steps whose own output isn't shown; `given`
+    the keys of a service that the command line has set in place of the spec.
+    """
 
     span_of: Callable[..., Span | None] = no_spans
     signed: Signed | None = look_for_signature
     engine_options: EngineOptions = field(default_factory=EngineOptions)
     quiet: frozenset[str] = frozenset()
+    given: frozenset[str] = frozenset()
 
     @cached_property
     def sealer(self) -> Sealer:
@@ -160,7 +163,7 @@ class Convergence(Reconciling):
             quiet=self.quiet,
         )
         if not report.ok:
-            print(render_failures(report, self.span_of, self.project), file=sys.stderr)
+            print(render_failures(report, self.span_of, self.project, self.given), file=sys.stderr)
         return report
 
 

@@ -35,7 +35,7 @@ def diff(
     numbers = [int(word) for word in services or () if word.isdigit()]
     if len(numbers) == 2 == len(services or ()):
         between_releases(project, engine, numbers, format)
-    options = PlanOptions(services=tuple(services or ()))
+    options = PlanOptions(services=tuple(services or ()), unseen=True)
 
     async def run() -> Plan:
         loaded = load_project(project, options.services, only_services=False)

@@ -10,7 +10,7 @@ import typer
 from engine.cli.connection import connected
 from engine.cli.labelled import found
 from engine.cli.lifecycle import Grace
-from engine.cli.members import name_alone
+from engine.cli.members import project_or_name
 from engine.cli.options import EngineOptions, LockOptions, ProjectOptions, with_options
 from engine.cli.project import load_project
 from engine.cli.turns import KEEP, Keep, writing
@@ -33,16 +33,18 @@ def down(
     timeout: Grace = None,
     keep: Keep = KEEP,
 ) -> None:
-    """Stop and remove containers and networks; volumes only with -v. Example: rorqual down -v"""
+    """Stop and remove containers and networks; volumes only with -v. Example: rorqual down -v
+
+    Whatever else hangs on the project's networks is detached from them, and kept.
+    """
     if rmi not in {None, "local", "all"}:
         raise typer.BadParameter(f'--rmi takes local or all, not "{rmi}"')
     # only the file says which images are whose
-    name = None if rmi else name_alone(project)
-    loaded = None if name else load_project(project)
+    loaded, name = (load_project(project), "") if rmi else project_or_name(project)
 
     async def run() -> int:
         async with connected(engine, announce=True) as client:
-            work, observed = await found(client, loaded, name or "", project, engine)
+            work, observed = await found(client, loaded, name, project, engine)
             if rmi:
                 observed = await work.observe()
             known = {*work.project.services, *work.project.disabled_services, *(c.service for c in observed.containers)}

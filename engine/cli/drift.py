@@ -41,7 +41,7 @@ def drift(
     """Show what was changed on the host, and by how much; exit 1 when anything was. Example: rorqual drift web"""
     if format not in FORMATS:
         raise typer.BadParameter(f'--format takes {", ".join(FORMATS)}, not "{format}"')
-    options = PlanOptions(services=tuple(services or ()))
+    options = PlanOptions(services=tuple(services or ()), unseen=True)
 
     async def run() -> tuple[str, list[Drift]]:
         loaded = load_project(project, options.services, only_services=False)

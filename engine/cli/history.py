@@ -8,10 +8,12 @@ from typing import Annotated, Any
 import anyio
 import typer
 
+from engine.cli.members import check_name
 from engine.cli.moments import local_time
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
 from engine.cli.past import key_of, ledger_path, past, project_name
 from engine.cli.render.listing import listing, show
+from engine.kit.files import is_there
 from engine.ledger.release import Summary
 
 COLUMNS = {
@@ -38,7 +40,8 @@ def history(
     if where:
         print(ledger_path())
         return
-    if not ledger_path().exists():
+    check_name(project)
+    if not is_there(ledger_path()):
         print(f"nothing was released from here yet: there is no {ledger_path()}", file=sys.stderr)
         show(listing([], COLUMNS, format, fields=FIELDS))
         return

@@ -10,9 +10,8 @@ import typer
 
 from engine.cli.connection import connected
 from engine.cli.labelled import found
-from engine.cli.members import name_alone
+from engine.cli.members import project_or_name
 from engine.cli.options import EngineOptions, LockOptions, ProjectOptions
-from engine.cli.project import load_project
 from engine.cli.turns import writing
 from engine.plan.lifecycle import Lifecycle
 from engine.plan.steps import Plan
@@ -35,12 +34,11 @@ def run_verb(
     With `-p` and no `-f` the containers' labels say what there is, and in which order.
     `must_exist` makes a named service without a container an error.
     """
-    name = name_alone(project)
-    loaded = None if name else load_project(project, tuple(services or ()), only_services=False)
+    loaded, name = project_or_name(project, tuple(services or ()), only_services=False)
 
     async def run() -> int:
         async with connected(engine, announce=True) as client:
-            work, observed = await found(client, loaded, name or "", project, engine)
+            work, observed = await found(client, loaded, name, project, engine)
             life = Lifecycle(work.project, observed, tuple(services or ()))
             missing = [key for key in life.keys if not life.containers(key)]
             if must_exist and missing and (services or len(missing) == len(life.keys)):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,7 +17,11 @@ from engine.api.errors import EngineError, NotFound
 from engine.cli.options import ProjectOptions
 from engine.client.session import EngineReader
 from engine.plan.lower.naming import NUMBER, ONEOFF, PROJECT, SERVICE
-from specs.source import SpecInvalid
+from specs.naming import RULE, normalized, refused
+from specs.source import Report, SpecInvalid
+
+if TYPE_CHECKING:
+    from specs.load import Loaded
 
 ServiceNames = Annotated[list[str] | None, typer.Argument(help="Services; all where none is named", show_default=False)]
 
@@ -37,8 +41,47 @@ class Named:
 
 
 def name_alone(options: ProjectOptions) -> str | None:
-    """The name that `-p` gives where no file is named: then none is read, as in Compose."""
-    return options.project_name.lower() if options.project_name and not options.file else None
+    """The name that `-p` gives where no file is named: then none is read, as in Compose. Raises SpecInvalid."""
+    return checked(options.project_name, "-p") if options.project_name and not options.file else None
+
+
+def check_name(options: ProjectOptions) -> None:
+    """Raises SpecInvalid for a name, of an option or of the environment, that no project can have."""
+    for name, source in (
+        (options.project_name, "-p"),
+        (os.environ.get("COMPOSE_PROJECT_NAME"), "COMPOSE_PROJECT_NAME"),
+    ):
+        if name:
+            checked(name, source)
+            return
+
+
+def checked(name: str, source: str) -> str:
+    """The name in lower case, as Compose takes it here. Raises SpecInvalid for what no project can be called."""
+    if normalized(name) != name.lower():
+        report = Report()
+        report.error("bad-project-name", refused(name, source), hint=RULE)
+        raise SpecInvalid(report)
+    return name.lower()
+
+
+def project_or_name(options: ProjectOptions, services: Sequence[str] = (), **more: Any) -> tuple[Loaded | None, str]:
+    """The project that the options mean, or its name alone: that of `-p`, or where no file can be read that of
+    COMPOSE_PROJECT_NAME. Raises as load_project does.
+    """
+    if (name := name_alone(options)) is not None:
+        return None, name
+    # late: the language is needed only where a file says the name
+    from engine.cli.project import load_project
+
+    try:
+        loaded = load_project(options, services, **more)
+    except (SpecInvalid, EngineError, OSError):
+        known = os.environ.get("COMPOSE_PROJECT_NAME")
+        if not known or options.project_name:
+            raise
+        return None, checked(known, "COMPOSE_PROJECT_NAME")
+    return loaded, loaded.name
 
 
 def named_project(options: ProjectOptions) -> Named:
@@ -46,21 +89,12 @@ def named_project(options: ProjectOptions) -> Named:
 
     A file that can't be read is no matter where COMPOSE_PROJECT_NAME says which project it is.
     """
-    if (name := name_alone(options)) is not None:
+    loaded, name = project_or_name(options)
+    if loaded is None:
         return Named(name)
-    # late: the language is needed only where a file says the name
-    from engine.cli.project import load_project
-
-    try:
-        loaded = load_project(options)
-    except (SpecInvalid, EngineError, OSError):
-        known = os.environ.get("COMPOSE_PROJECT_NAME")
-        if not known:
-            raise
-        return Named(known.lower())
     # the plain values: building the models would cost more than everything else that `ps` does
     values = loaded.values or {}
-    return Named(values["name"], frozenset([*values.get("services", ()), *values.get("disabled_services", ())]))
+    return Named(name, frozenset([*values.get("services", ()), *values.get("disabled_services", ())]))
 
 
 async def containers_of(

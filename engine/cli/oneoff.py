@@ -6,6 +6,7 @@ The planner makes it as it makes any replica; what is different about it is said
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from specs.models import Mount, Project, Service, Volume
 from specs.models.service import Port
 from specs.node import Node, plain
 from specs.resolve.refusal import Refusal
-from specs.resolve.short import parse_mount, parse_ports, split_command
+from specs.resolve.short import parse_mount, parse_ports, split_command, unknown_options
 
 SLUG = f"{COMPOSE}slug"
 T = TypeVar("T")
@@ -80,6 +81,24 @@ def oneoff_project(project: Project, run: OneOff) -> Project:
     )
 
 
+def keys_given(run: OneOff) -> frozenset[str]:
+    """The service's keys that this run says itself."""
+    asked = {
+        "container_name": run.name,
+        "command": run.command or run.entrypoint is not None,
+        "entrypoint": run.entrypoint is not None,
+        "environment": run.environment,
+        "labels": run.labels,
+        "ports": run.publish,
+        "volumes": run.volumes,
+        "user": run.user,
+        "working_dir": run.workdir,
+        "cap_add": run.cap_add,
+        "cap_drop": run.cap_drop,
+    }
+    return frozenset(key for key, value in asked.items() if value)
+
+
 def container_changes(service: Service, run: OneOff) -> dict[str, Any]:
     changes: dict[str, Any] = {
         "environment": {**(service.environment or {}), **(run.environment or {})},
@@ -116,6 +135,8 @@ def ports_of(service: Service, run: OneOff) -> list[Port]:
 
 def mount_of(text: str, project: Project) -> Mount:
     mount = Mount.model_validate(plain(parsed(parse_mount, text, "--volume")))
+    if words := unknown_options(text):
+        print(f"warning: --volume {text}: the option {', '.join(words)} means nothing", file=sys.stderr)
     if mount.type == "bind" and mount.source is not None:
         mount.source = os.path.abspath(os.path.expanduser(mount.source))
     return mount

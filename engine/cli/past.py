@@ -12,6 +12,7 @@ from engine.api.errors import EngineError, NotFound, Unavailable
 from engine.cli.connection import connected
 from engine.cli.members import named_project
 from engine.cli.options import EngineOptions, ProjectOptions
+from engine.kit.files import is_there
 from engine.ledger.release import FILE, FOLDER, Key, Release
 from engine.reconcile.contents import state_directory
 from specs.source import SpecInvalid
@@ -34,7 +35,7 @@ def past() -> Iterator[Ledger]:
     # late: SQLite costs 10 ms
     from engine.ledger.store import opened
 
-    if not ledger_path().exists():
+    if not is_there(ledger_path()):
         raise NotFound(f"nothing was ever released from here: there is no {ledger_path()}")
     with opened(ledger_folder()) as ledger:
         yield ledger

@@ -15,7 +15,7 @@ import typer
 from engine.api.errors import InvalidArgument, NotFound
 from engine.cli.connection import connected
 from engine.cli.converge import Convergence, convergence
-from engine.cli.oneoff import OneOff, beside, environment_of, oneoff_plan, oneoff_project, shared_plan
+from engine.cli.oneoff import OneOff, beside, environment_of, keys_given, oneoff_plan, oneoff_project, shared_plan
 from engine.cli.options import EngineOptions, LockOptions, ProjectOptions, with_options
 from engine.cli.project import load_project
 from engine.cli.terminal import Conversation, Ended, is_terminal, raw_mode
@@ -107,7 +107,7 @@ def run(
             # Podman forgets the exit code of what it removes by itself: there it is removed from here
             by_engine = detach or (await client.capabilities()).engine != "podman"
             made = replace(wanted, remove=rm and by_engine)
-            work.project = oneoff_project(work.project, made)
+            work.project, work.given = oneoff_project(work.project, made), keys_given(made)
             async with writing(work, lock):
                 if not await prepare(work, options, made):
                     return 1

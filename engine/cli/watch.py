@@ -38,15 +38,17 @@ def watch(
         async with connected(engine, announce=True) as client:
             work = convergence(client, loaded, project, engine, frozenset({"build"} if quiet else ()))
             keys = tuple(select(work.project, services or (), deps=False))
+            watcher = Watcher(beside_output(work), keys, lock, prune)
+            # before anything is started: where there is nothing to watch, nothing is wanted
+            rules = watcher.checked_rules()
             if not no_up:
                 options = PlanOptions(services=tuple(services or ()), build=True)
                 async with writing(work, lock, kind="up", options=options):
                     report = await work.converge(options)
                 if not report.ok:
                     return 1
-            watcher = Watcher(beside_output(work), keys, lock, prune)
             if engine.dry_run:
-                for rule in watcher.checked_rules():
+                for rule in rules:
                     print(f"would watch {rule.path} for {rule.service}: {rule.action}")
                 return 0
             await watcher.run()

@@ -6,8 +6,9 @@ import fcntl
 import os
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 
 def atomic_write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -21,21 +22,53 @@ def atomic_write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         return
     target = path.resolve()
     name = f"{target.parent}/.{target.name}.{os.urandom(6).hex()}"
-    handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         os.replace(name, target)
     except BaseException as error:
-        Path(name).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
-            # what a write to a full disk raises names no file
-            error.filename = str(path)
+        gone(Path(name))
+        name_as(error, path, name)
         raise
     sync_folder(target.parent)
+
+
+@contextmanager
+def arriving_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which becomes `path` when the block has ended well: it is whole, or as it was before.
+
+    A device or a pipe is written into, never replaced. Raises OSError by the name of `path`.
+    """
+    if is_special(path):
+        with path.open("wb") as file:
+            yield file
+        return
+    aside = path.with_name(f".{path.name[:200]}.{os.urandom(6).hex()}")
+    try:
+        with aside.open("xb") as file:
+            yield file
+        aside.replace(path)
+    except BaseException as error:
+        gone(aside)
+        name_as(error, path, str(aside))
+        raise
+
+
+def gone(path: Path) -> None:
+    """Remove what may have been made; where its folder is none, there is nothing."""
+    with suppress(OSError):
+        path.unlink()
+
+
+def name_as(error: BaseException, path: Path, aside: str) -> None:
+    """Let an error about the file aside, or about no file (a full disk names none), speak of the one that was asked
+    for: nobody knows another name.
+    """
+    if isinstance(error, OSError) and error.filename in {None, aside}:
+        error.filename = str(path)
 
 
 @contextmanager
@@ -64,6 +97,17 @@ def arriving(root: Path) -> Iterator[Path]:
 def is_special(path: Path) -> bool:
     """Whether something is there that is no file of its own: a rename over it would take it from everyone else."""
     return path.exists() and not path.is_file()
+
+
+def is_there(path: Path) -> bool:
+    """Whether anything is there. Unlike Path.exists it raises OSError where something on the way is no folder, or a
+    circle of links: the way is wrong then, and not the end of it missing.
+    """
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def sync_folder(folder: Path) -> None:

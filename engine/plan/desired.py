@@ -26,6 +26,14 @@ class InjectedFile(NamedTuple):
         return f"InjectedFile({self.path!r}, {len(self.content)} bytes)"
 
 
+class Withheld(NamedTuple):
+    """A config or secret whose content this run can't have: where the spec says so, and why."""
+
+    path: tuple[str, ...]
+    why: str
+    hint: str
+
+
 class Hook(NamedTuple):
     """A command run in (or around) a container at one point of its life: Compose's post_start and pre_stop."""
 
@@ -42,7 +50,8 @@ class DesiredContainer(NamedTuple):
     What the body doesn't say is left to the image or to the engine. `labels` are the tools' own (Compose's and ours),
     kept apart from the user's in `body["Labels"]`, since they are no reason to replace a container. `shares` names the
     services whose namespaces or volumes it uses: Compose hashes those containers' ids. `sensitive` holds the targets of
-    secrets, `marked` the variables that the spec marks, `hidden` values that no other field may give away.
+    secrets, `marked` the variables that the spec marks, `hidden` values that no other field may give away. What is
+    `withheld` is in no `contents`: a container that has it stays as it is, and none can be made.
     """
 
     address: Address
@@ -60,6 +69,7 @@ class DesiredContainer(NamedTuple):
     shares: tuple[str, ...] = ()
     marked: frozenset[str] = frozenset()
     hidden: tuple[str, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
 
 
 class DesiredNetwork(NamedTuple):

@@ -81,7 +81,7 @@ def mended_too(step: Step, live: LiveContainer | None) -> Iterator[FieldChange]:
     yield from (endpoint.change for endpoint in diff_endpoints(desired, live))
     if live.name != desired.name:
         yield FieldChange("container_name", live.name, desired.name)
-    if not live.running and step.action.start:
+    if (not live.running or live.state == "paused") and step.action.start:
         yield FieldChange("state", live.state, "running")
 
 

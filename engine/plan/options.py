@@ -26,7 +26,8 @@ class PlanOptions(NamedTuple):
     seconds. `applied` is what releases last applied to fields that can change in place, by container id.
     `images_settled` says that images were pulled and built just now: none is
     asked for again, and no provider. Without `providers` none is asked either; `provided` are the variables that they
-    gave, by the service that depends on them.
+    gave, by the service that depends on them. `unseen`: what only the host has, such as the variables of its secrets,
+    isn't needed, since nothing will be made by this plan.
     """
 
     services: tuple[str, ...] = ()
@@ -54,3 +55,4 @@ class PlanOptions(NamedTuple):
     image_bases: Mapping[str, Sequence[str]] = NO_BASES
     provided: Mapping[str, Mapping[str, str]] = NOTHING
     seal: Callable[[str], str] = unsealed
+    unseen: bool = False

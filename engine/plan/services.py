@@ -15,6 +15,7 @@ from engine.plan.diff.fields import Fields, fields_of
 from engine.plan.diff.mounts import anonymous_volumes, mount_fields
 from engine.plan.draft import Draft
 from engine.plan.endings import has_done_its_work
+from engine.plan.faults import Unplannable
 from engine.plan.ignored import Ignored
 from engine.plan.lower.containers import Lowering, shared_services
 from engine.plan.lower.naming import CONFIG_HASH
@@ -35,6 +36,7 @@ from engine.plan.steps import (
     RestartContainer,
     RunHook,
     StartContainer,
+    UnpauseContainer,
     UpdateContainer,
     WaitFor,
 )
@@ -81,6 +83,7 @@ class ServicePlanner:
     def plan_replica(self, key: str, number: int, live: LiveContainer | None) -> None:
         desired = self.lowering.container(key, number)
         if live is None:
+            self.check_contents(desired)
             action = CreateContainer(self.lowering.labelled(desired), start=self.options.start)
             self.draft.add(desired.address, action, "it doesn't exist yet", needs=self.needs(key))
             self.renewed.add(desired.address)
@@ -92,6 +95,11 @@ class ServicePlanner:
             self.replace(key, desired, live, diff, because)
         else:
             self.keep(key, desired, live, diff)
+
+    def check_contents(self, desired: DesiredContainer) -> None:
+        """Raises Unplannable where a container is to be made without what one of its files is to hold."""
+        for withheld in () if self.options.unseen else desired.withheld:
+            raise Unplannable("no-content", withheld.why, *withheld.path, hint=withheld.hint)
 
     def diff(self, desired: DesiredContainer, live: LiveContainer) -> ContainerDiff:
         target = self.observed.images.get(desired.image)
@@ -164,6 +172,7 @@ class ServicePlanner:
     def replace(
         self, key: str, desired: DesiredContainer, live: LiveContainer, diff: ContainerDiff, because: str
     ) -> None:
+        self.check_contents(desired)
         if not self.options.renew_anonymous_volumes:
             desired = carry_volumes(desired, live)
         self.before_stop(desired.address, live, desired)
@@ -194,7 +203,10 @@ class ServicePlanner:
         done = has_done_its_work(self.project, key, live, ending) and key not in self.options.rerun
         if not live.running and not done and not self.ignored.matches(address, "state"):
             self.start(key, desired, live, ending)
-        elif (owner := self.restarted_dependency(key)) and live.running:
+        if live.state == "paused" and not self.ignored.matches(address, "state"):
+            change = FieldChange("state", live.state, "running")
+            add(address, UnpauseContainer(live.id), "it is paused", fields=[change], needs=self.needs(key))
+        if live.running and (owner := self.restarted_dependency(key)):
             self.before_stop(address, live, desired)
             why = f"service {owner}, which it depends on with restart: true, is made anew"
             add(address, RestartContainer(live.id, self.stop_seconds(desired)), why, needs=self.needs(key))

@@ -46,6 +46,7 @@ def plan_against(
     if release.key.project != project.name:
         raise InvalidArgument(f"the release is of project {release.key.project}, and this is project {project.name}")
     whole = completed(project, options, read_sealer(state_directory(environment)), separator)
+    whole = whole._replace(unseen=True)
     there = str(release.intent.spec.get("working_dir", ""))
     spec = moved(release.intent.spec, there, project.working_dir)
     then = opened_project(filled(spec, document_of(project)))

@@ -93,10 +93,25 @@ def networks(subject: Subject, name: str, service: Service) -> None:
 def volumes(subject: Subject, name: str, service: Service) -> None:
     for index, mount in enumerate(service.get("volumes") or ()):
         source = mount.get("source")
+        if mount.get("type") == "volume" and not source:
+            drive(subject, name, mount.get("target") or "", index)
         if mount.get("type") == "volume" and source and source not in subject.section("volumes"):
             path = ("services", name, "volumes", index, "source")
             origin = subject.origin(*path)
             unknown(subject, name, "volumes", source, subject.at(*path), verb="mounts volume", origin=origin)
+
+
+def drive(subject: Subject, name: str, target: str, index: int) -> None:
+    """`v:/data` is a path of Windows to Compose, also where there is a volume `v`."""
+    letter, colon, rest = target.partition(":")
+    if colon and len(letter) == 1 and letter in subject.section("volumes"):
+        subject.report.warning(
+            "one-letter-volume",
+            f'service "{name}" does not mount volume "{letter}": Compose reads {target} as a path of Windows',
+            subject.at("services", name, "volumes", index),
+            hint=f"write {{type: volume, source: {letter}, target: {rest}}}, or give the volume a longer name",
+            related=subject.related("defined here", "volumes", letter),
+        )
 
 
 def build_secrets(subject: Subject, name: str, service: Service) -> None:

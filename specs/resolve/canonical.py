@@ -7,7 +7,7 @@ from collections.abc import Callable
 from specs.losses import Losses
 from specs.node import Node, planted
 from specs.resolve.refusal import Refusal, attempt, each_of, refusal
-from specs.resolve.short import clean, parse_mount, parse_ports
+from specs.resolve.short import clean, parse_mount, parse_ports, unknown_options
 from specs.scalars import printed
 from specs.source import Diagnostic, Report
 
@@ -41,6 +41,8 @@ def expand(name: str, service: Node, report: Report, losses: Losses) -> None:
         transform = SERVICE.get(key)
         if transform is None:
             continue
+        if key == "volumes":
+            tell_unknown_options(child, report)
         try:
             new = transform(child)
         except Refusal as error:
@@ -54,6 +56,16 @@ def expand(name: str, service: Node, report: Report, losses: Losses) -> None:
             new.key = child.key
             new.earlier = new.earlier or child.earlier
             mapping[key] = new
+
+
+def tell_unknown_options(mounts: Node, report: Report) -> None:
+    for item in mounts.value if type(mounts.value) is list else ():
+        for word in unknown_options(item.value) if type(item.value) is str else ():
+            message = f"the mount {item.value!r} has the option {word!r}, which means nothing"
+            hint = "options are: ro, rw, z, Z, nocopy, and how mounts propagate (rshared, rslave, …)"
+            if all((d.code, d.span) != ("unknown-mount-option", item.span) for d in report):
+                # a file that several services extend is read for each of them
+                report.warning("unknown-mount-option", message, item.span, hint=hint)
 
 
 def of_items(node: Node, transform: Callable[[Node], Node]) -> Node:

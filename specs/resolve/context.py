@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from specs.losses import Losses
@@ -29,6 +29,8 @@ class Context:
     stdin: bytes | None = None
     fetch: Fetch | None = None
     project_name: str = ""
+    # Names of entries of `images:` in the project's own files, known before any of these is merged.
+    images: set[str] = field(default_factory=set)
     losses: Losses = field(default_factory=Losses)
     cache: dict[str, list[Node] | Unreadable | OSError] = field(default_factory=dict)
     used_files: list[str] = field(default_factory=list)
@@ -42,9 +44,14 @@ class Context:
 
     def documents(self, path: str) -> list[Node]:
         """The documents of a file, read once. Raises Unreadable and OSError, each time it is asked for."""
+        if path not in self.used_files:
+            self.used_files.append(path)
+        return self.opened(path)
+
+    def opened(self, path: str) -> list[Node]:
+        """As documents, of a file that is only looked into: it is used where it is merged."""
         known = self.cache.get(path)
         if known is None:
-            self.used_files.append(path)
             try:
                 known = self.read(path)
             except (Unreadable, OSError) as error:
@@ -53,6 +60,14 @@ class Context:
         if not isinstance(known, list):
             raise known
         return known
+
+    def readable(self, paths: Sequence[str]) -> Iterator[Node]:
+        """The documents of those files that can be read: of the others it is told where they are merged."""
+        for path in paths:
+            try:
+                yield from self.opened(path)
+            except (Unreadable, OSError):
+                continue
 
     def read(self, path: str) -> list[Node]:
         text = self.stdin or b"" if path == "-" else read_bytes(path)

@@ -152,5 +152,5 @@ def services_of(context: Context, layer: Layer, name: str, wanted: Node, file: N
         raise refusal(file, "no-services", f"{file.value} has no services")
     if wanted.value not in section.value:
         raise unknown(wanted, name, section.value)
-    attempt(context.report, Paths(folder, context.home, is_remote).project, root)
+    attempt(context.report, Paths(folder, context.home, is_remote, context.images).project, root)
     return section.value, local

@@ -32,7 +32,7 @@ def load_layer(context: Context, layer: Layer, files: list[str]) -> Node:
     set_defaults(root)
     check_values(root, context.report, context.losses)
     if context.resolve_paths or layer.included:
-        attempt(context.report, Paths(layer.directory, context.home, is_remote).project, root)
+        attempt(context.report, Paths(layer.directory, context.home, is_remote, context.images).project, root)
     resolve_lists(root, layer.variables)
     return root
 

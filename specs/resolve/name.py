@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 
+from specs.naming import RULE, normalized, refused
 from specs.node import Node
-from specs.read import Unreadable
 from specs.resolve.context import Context
 from specs.resolve.interpolate import Variables, bad_variable, missing_variable
 from specs.resolve.refusal import refusal
 from specs.resolve.template import Invalid, Missing, substitute
-
-ALLOWED = re.compile(r"[a-z0-9_-]")
-
-
-def normalized(name: str) -> str:
-    return "".join(ALLOWED.findall(name.lower())).lstrip("_-")
 
 
 def project_name(
@@ -29,8 +22,7 @@ def project_name(
     for name, source in ((given, "-p"), (variables.values.get("COMPOSE_PROJECT_NAME"), "COMPOSE_PROJECT_NAME")):
         if name:
             if normalized(name) != name:
-                message = f"{name!r} (from {source}) can't be a project name"
-                context.report.error("bad-project-name", message, hint=RULE)
+                context.report.error("bad-project-name", refused(name, source), hint=RULE)
             return normalized(name)
     node = name_in_files(context, files)
     if node is None:
@@ -49,9 +41,6 @@ def project_name(
     return (normalized(text) if normalize else text) or fallback(context, directory, node)
 
 
-RULE = "use lower-case letters, digits, - and _, and start with a letter or digit"
-
-
 def fallback(context: Context, directory: str, node: Node | None) -> str:
     name = "" if node is not None else normalized(os.path.basename(directory))
     if not name:
@@ -62,14 +51,8 @@ def fallback(context: Context, directory: str, node: Node | None) -> str:
 
 def name_in_files(context: Context, files: list[str]) -> Node | None:
     found = None
-    for path in files:
-        try:
-            documents = context.documents(path)
-        except (Unreadable, OSError):
-            # told where the file is merged
-            continue
-        for document in documents:
-            node = document.get("name")
-            if node is not None and type(node.value) in (str, int, float, bool) and node.value != "":
-                found = node
+    for document in context.readable(files):
+        node = document.get("name")
+        if node is not None and type(node.value) in (str, int, float, bool) and node.value != "":
+            found = node
     return found

@@ -17,12 +17,17 @@ REMOTE = re.compile(r"(https?://|git://|ssh://|github\.com/|git@)")
 
 
 class Paths:
-    """Resolves the paths of one project. `directory` may itself be relative: then so is the result."""
+    """Resolves the paths of one project. `directory` may itself be relative: then so is the result. `images` are names
+    of entries of `images:`, beside those that the project itself has: as a named context, one is no folder.
+    """
 
-    def __init__(self, directory: str, home: str, is_remote: Callable[[str], bool]) -> None:
+    def __init__(
+        self, directory: str, home: str, is_remote: Callable[[str], bool], images: Collection[str] = ()
+    ) -> None:
         self.directory = directory
         self.home = home
         self.is_remote = is_remote
+        self.images = images
 
     def join(self, path: str) -> str:
         return clean(posixpath.join(self.directory, path)) if self.directory else clean(path)
@@ -50,6 +55,7 @@ class Paths:
 
     def project(self, root: Node) -> None:
         """Every path below the root. Raises one Refusal for all mounts that lack one."""
+        self.images = {*self.images, *image_names(root)}
         for kind in ("configs", "secrets"):
             for resource in entries(root.get(kind)):
                 change(resource.get("file"), self.maybe_unix)
@@ -83,7 +89,8 @@ class Paths:
         change(build.value.get("context"), self.context)
         contexts = build.value.get("additional_contexts")
         for context in contexts.value.values() if contexts is not None and type(contexts.value) is dict else ():
-            change(context, self.context)
+            if type(context.value) is not str or context.value not in self.images:
+                change(context, self.context)
         keys = build.value.get("ssh")
         for key in keys.value.values() if keys is not None and type(keys.value) is dict else ():
             change(key, self.absolute)
@@ -97,6 +104,14 @@ class Paths:
         kind = options.get("o")
         if kind is not None and kind.value == "bind":
             change(options.get("device"), self.maybe_unix)
+
+
+def image_names(root: Node) -> list[str]:
+    """The entries of `images:`, at top level and under `x-rorqual`."""
+    sections = (root.get("images"), root.get("x-rorqual", "images"))
+    return [
+        name for section in sections if section is not None and type(section.value) is dict for name in section.value
+    ]
 
 
 def entries(section: Node | None) -> Collection[Node]:

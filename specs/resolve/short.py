@@ -13,6 +13,7 @@ from specs.resolve.refusal import Refusal, refusal
 PORT = re.compile(r"[0-9]+")
 COMMAND_FORM = "close it, put it in single quotes, or write a list: [PROGRAM, ARGUMENT…]"
 PORT_FORM = "write [IP:][HOST:]CONTAINER[/PROTOCOL]"
+MOUNT_WORDS = frozenset({"ro", "rw", "nocopy", "z", "Z"})
 PROPAGATIONS = frozenset({"rprivate", "private", "rshared", "shared", "rslave", "slave"})
 
 
@@ -133,6 +134,13 @@ def apply_options(mount: dict[str, Any], text: str) -> None:
             mount.setdefault("bind", {})["propagation"] = option
         elif option in {"z", "Z"}:
             mount.setdefault("bind", {})["selinux"] = option
+
+
+def unknown_options(text: str) -> list[str]:
+    """The options of a mount's short form that mean nothing: Compose takes them, and does nothing about them."""
+    pieces = split_mount(text)
+    known = MOUNT_WORDS | PROPAGATIONS
+    return [word for word in pieces[2].split(",") if word not in known] if len(pieces) == 3 else []
 
 
 def is_path(source: str) -> bool:

@@ -341,6 +341,7 @@ def or_none(decode: Decode) -> Decode:
 
 
 TEXT = Kind(or_none(text))
+SET_TEXT = Kind(text)
 FLAG = Kind(or_none(flag))
 SET_FLAG = Kind(flag)
 NUMBER = Kind(or_none(whole))

@@ -27,6 +27,7 @@ from specs.typed.kinds import (
     SET_FLAG,
     SET_NATURAL,
     SET_NUMBER,
+    SET_TEXT,
     SIZE,
     SMALL,
     SSH,
@@ -67,7 +68,7 @@ def encode_env_file(value: dict[str, Any]) -> Any:
 
 def encode_file_object(value: dict[str, Any]) -> dict[str, Any]:
     """Content that came from the environment is not printed."""
-    hidden = {EXTENSIONS, "content"} if value.get("environment") else {EXTENSIONS}
+    hidden = {EXTENSIONS, "content"} if value.get("environment") or not value.get("content") else {EXTENSIONS}
     return {name: item for name, item in value.items() if name not in hidden}
 
 
@@ -246,7 +247,8 @@ FILE_OBJECT: Fields = {
     "name": TEXT,
     "file": TEXT,
     "environment": TEXT,
-    "content": TEXT,
+    # empty is what a variable may be, and not what one is that nobody has set
+    "content": SET_TEXT,
     "external": EXTERNAL,
     "labels": MAPPING,
     "driver": TEXT,

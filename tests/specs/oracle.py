@@ -1,6 +1,7 @@
 """The differential runner: Docker Compose's `config` against ours, over cases, strictly compared.
 
-    python -m tests.specs.oracle [--only TEXT] [--sample N] [--conformance | --grown FIRST:COUNT] [--hash] [--diffs N]
+    python -m tests.specs.oracle [--only TEXT] [--sample N] [--conformance | --grown FIRST:COUNT [--kind KIND]]
+        [--hash] [--diffs N]
 
 Docker Compose's answers are kept under .cache/, keyed by the case's content; ours are computed anew.
 """
@@ -25,7 +26,7 @@ from typing import Any
 
 from tests.specs.cases import Case, corpus
 from tests.specs.cases.conformance import conformance, mutations
-from tests.specs.cases.grown import grown
+from tests.specs.cases.grown import KINDS, grown
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "oracle"
@@ -217,6 +218,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--sample", type=int, help="a seeded sample of this many")
     parser.add_argument("--conformance", action="store_true", help="the files of ../shared/conformance, and mutations")
     parser.add_argument("--grown", help="FIRST:COUNT: projects grown from these seeds")
+    parser.add_argument("--kind", default="grown", choices=KINDS, help="what is grown")
     parser.add_argument("--hash", action="store_true", help="config hashes too")
     parser.add_argument("--diffs", type=int, default=20, help="how many differences to print")
     parser.add_argument("--ask-only", action="store_true", help="only fill the cache of Docker Compose's answers")
@@ -242,7 +244,7 @@ def choose(options: argparse.Namespace) -> Iterator[Case]:
     found: Iterable[Case]
     if options.grown:
         first, _, count = options.grown.partition(":")
-        found = grown(int(first), int(count))
+        found = grown(int(first), int(count), options.kind)
     else:
         found = (*conformance(), *mutations()) if options.conformance else corpus(whole=options.whole)
     pool = [case for case in found if options.only in case.id]

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
 
 import anyio
 
 from engine.cli.output import write
-from engine.kit.files import is_special
+from engine.kit.files import arriving_file
 
 CHUNK = 1 << 16
 
 
 async def written(pieces: AsyncIterable[bytes], output: Path | None) -> None:
     """Write what comes; a file gets its name at the end. Raises OSError."""
-    if output is None or is_special(output):
-        stream = sys.stdout.buffer if output is None else output.open("wb")
+    with nullcontext(sys.stdout.buffer) if output is None else arriving_file(output) as stream:
         async for piece in pieces:
             write(stream, piece, flush=False)
         write(stream, b"")
-        return
-    partial = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        with partial.open("xb") as file:
-            async for piece in pieces:
-                write(file, piece, flush=False)
-        partial.replace(output)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 async def read_file(source: Path | None) -> AsyncIterator[bytes]:

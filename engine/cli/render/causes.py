@@ -70,6 +70,12 @@ CAUSES: tuple[tuple[str, str, Cause], ...] = (
     ),
     (
         "",
+        r"invalid container name|names must match",
+        Cause("bad-name", ("container_name",), "names are made of letters, digits, _ . and -, and of two at least"),
+    ),
+    ("", r"invalid signal", Cause("bad-signal", ("stop_signal",), "write a name or a number: SIGTERM, HUP, 9")),
+    (
+        "",
         r"container name .* is already in use|that name is already in use|name .* already in use by",
         Cause("name-in-use", ("container_name",), "remove or rename the container that has it, or choose another name"),
     ),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from engine.cli.render.causes import LOST, Cause, cause_of
 from engine.cli.render.diagnostics import render_text
 from engine.graph.address import Address, Kind
-from engine.plan.steps import PullImage
+from engine.plan.steps import KillContainer, PauseContainer, PullImage, UnpauseContainer
 from engine.reconcile.outcome import Outcome, Report, Status
 from specs.models import Project
 from specs.source import Diagnostic, Severity, Span
@@ -17,11 +17,13 @@ SECTIONS = {Kind.SERVICE: "services", Kind.NETWORK: "networks", Kind.VOLUME: "vo
 Spans = Callable[..., Span | None]
 
 
-def render_failures(report: Report, span_of: Spans, project: Project) -> str:
-    """Text without a newline at its end; for a report in which something failed or was skipped."""
+def render_failures(report: Report, span_of: Spans, project: Project, given: Collection[str] = ()) -> str:
+    """Text without a newline at its end; for a report in which something failed or was skipped. `given` are the keys of
+    a service that the command line has set: no place in the spec is at fault for them.
+    """
     lost = [o for o in report.failed if cause_of(o.step.word, o.reason) is LOST]
     failed = [o for o in report.failed if o not in lost]
-    lines = [line for outcome in failed for line in failure_lines(outcome, span_of, project)]
+    lines = [line for outcome in failed for line in failure_lines(outcome, span_of, project, given)]
     if lost:
         # one fault, however many steps were under way: and none of theirs
         lines.append(render_text([Diagnostic(Severity.ERROR, LOST.code, lost[0].reason, hint=LOST.hint)]))
@@ -34,15 +36,24 @@ def render_failures(report: Report, span_of: Spans, project: Project) -> str:
     return "\n".join(lines)
 
 
-def failure_lines(outcome: Outcome, span_of: Spans, project: Project) -> Iterator[str]:
+def failure_lines(outcome: Outcome, span_of: Spans, project: Project, given: Collection[str]) -> Iterator[str]:
     step = outcome.step
     cause = cause_of(step.word, outcome.reason)
-    span = next(filter(None, (span_of(*path) for path in places(outcome, cause, project))), None)
+    span = None
+    if not is_of_the_command_line(outcome, cause, given):
+        span = next(filter(None, (span_of(*path) for path in places(outcome, cause, project))), None)
     # what comes after the first line shows what happened: a build's last words
     reason, *shown = outcome.reason.strip().splitlines() or [""]
     yield render_text([Diagnostic(Severity.ERROR, cause.code, f"{step.address}: {reason}", span, cause.hint)])
     for line in (*shown, *outcome.evidence):
         yield f"    {line}".rstrip()
+
+
+def is_of_the_command_line(outcome: Outcome, cause: Cause, given: Collection[str]) -> bool:
+    """Whether what was refused came with the command, and not from the spec."""
+    if isinstance(outcome.step.action, KillContainer | PauseContainer | UnpauseContainer):
+        return True
+    return any(key.partition(".")[0] in given for key in cause.keys)
 
 
 def places(outcome: Outcome, cause: Cause, project: Project) -> Iterator[tuple[str, ...]]:

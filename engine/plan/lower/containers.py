@@ -90,6 +90,7 @@ class Lowering:
             shares=tuple(shared_services(service)),
             marked=marked_names(self.project, service),
             hidden=self.hidden,
+            withheld=tuple(mounts.withheld),
         )
 
     def digests(self, mounts: Mounts) -> dict[str, str]:

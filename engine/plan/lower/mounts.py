@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.plan.desired import InjectedFile
+from engine.plan.desired import InjectedFile, Withheld
 from specs.models import Config, FileReference, Mount, Project, Secret, Service
 
 
@@ -25,6 +25,7 @@ class Mounts:
     files: list[InjectedFile] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
     secret_targets: set[str] = field(default_factory=set)
+    withheld: list[Withheld] = field(default_factory=list)
 
 
 def lower_mounts(project: Project, service: Service) -> Mounts:
@@ -125,6 +126,9 @@ def attach(out: Mounts, item: Config | Secret, reference: FileReference, target:
         out.mounts.append({"Type": "bind", "Source": item.file, "Target": target, "ReadOnly": True})
         out.sources[target] = item.file
         return
+    if (withheld := withheld_content(item, reference.source or "", "secret" if secret else "config")) is not None:
+        out.withheld.append(withheld)
+        return
     out.files.append(
         InjectedFile(
             target,
@@ -135,6 +139,19 @@ def attach(out: Mounts, item: Config | Secret, reference: FileReference, target:
             gid=numeric(reference.gid),
         )
     )
+
+
+def withheld_content(item: Config | Secret, name: str, noun: str) -> Withheld | None:
+    """Why there is no content; None where there is, be it empty. Docker Compose refuses both when it needs them."""
+    if item.content is not None:
+        return None
+    if item.external:
+        why = f'{noun} "{name}" is external, and this runtime has no store of {noun}s'
+        return Withheld((f"{noun}s", name, "external"), why, "give it a file, or a variable, of this machine")
+    if item.environment is not None:
+        why = f'{noun} "{name}" takes its content from the variable {item.environment}, which is not set'
+        return Withheld((f"{noun}s", name, "environment"), why, f"set {item.environment} in the environment or in .env")
+    return None
 
 
 def numeric(text: str | None) -> int:

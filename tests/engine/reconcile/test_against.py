@@ -98,3 +98,24 @@ def test_a_pull_request_is_planned_from_a_release_elsewhere_without_secrets(shop
 def test_a_file_that_is_no_release_is_told(shop: Workshop, tmp_path: Path, content: str, said: str) -> None:
     (tmp_path / "release.json").write_text(content)
     assert said in shop.run("plan", "--against", "../release.json", code=1).stderr
+
+
+def test_a_pull_request_is_planned_where_the_variable_of_a_secret_is_not_set(shop: Workshop, tmp_path: Path) -> None:
+    shop.run("up", "-d")
+    (tmp_path / "release.json").write_text(shop.run("show", "1", "--format", "json").stdout)
+    shutil.copytree(shop.folder, tmp_path / "checkout")
+    elsewhere = {"RORQUAL_STATE": str(tmp_path / "ci"), "DOCKER_HOST": "unix:///nowhere", "DB_PASSWORD": ""}
+    request = Workshop(tmp_path / "checkout", shop.engine, shop.name, elsewhere)
+
+    def changed() -> dict[str, list[str]]:
+        done = request.run("plan", "--against", "../release.json", "--format", "json")
+        return {s["address"]: [f["path"] for f in s["fields"]] for s in json.loads(done.stdout)["steps"]}
+
+    assert changed() == {}
+    text = (request.folder / "compose.yaml").read_text()
+    request.write(text.replace("MODE: dev", "MODE: prod").replace("scale: 2", "scale: 3"))
+    assert changed() == {
+        "service.web.1": ["environment.MODE"],
+        "service.web.2": ["environment.MODE"],
+        "service.web.3": [],
+    }

@@ -277,3 +277,78 @@ def test_replicas_with_one_fixed_port_are_refused_with_the_remedy(shop: Workshop
     small(shop, ", ports: ['18100-18101:80'], scale: 2")
     shop.run("up", "-d")
     assert shop.plan()["steps"] == []
+
+
+def test_a_paused_container_is_drift_that_plan_names_and_up_unpauses(shop: Workshop) -> None:
+    small(shop)
+    shop.run("up", "-d")
+    before = shop.containers()
+    shop.run("pause")
+    (step,) = shop.plan()["steps"]
+    assert (step["action"], step["because"]) == ("update", "it is paused")
+    assert [(f["path"], f["old"], f["new"]) for f in step["fields"]] == [("state", "paused", "running")]
+    assert "paused" in shop.run("drift", "--no-registry", code=1).stdout
+    shop.run("up", "-d")
+    assert shop.inspect(f"{shop.name}-web-1")["State"]["Status"] == "running"
+    assert shop.containers() == before
+    assert shop.plan()["steps"] == []
+
+
+def test_a_paused_dependency_is_unpaused_before_its_health_is_waited_for(shop: Workshop) -> None:
+    rich(shop)
+    shop.run("up", "-d")
+    shop.run("pause", "db")
+    shop.run("up", "-d", "web")
+    assert shop.inspect(f"{shop.name}-db-1")["State"]["Status"] == "running"
+    assert shop.plan()["steps"] == []
+
+
+FROM_VARIABLE = """
+services:
+  web: {{image: {image}, command: sleep 1000, init: true, stop_grace_period: 0s{more}, {kind}s: [word]}}
+  other: {{image: {image}, command: sleep 1000, init: true, stop_grace_period: 0s}}
+{kind}s: {{word: {{environment: WORD}}}}
+"""
+
+
+@pytest.mark.parametrize("kind", ["secret", "config"])
+def test_a_container_is_not_made_without_the_variable_that_its_file_is_to_hold(shop: Workshop, kind: str) -> None:
+    def write(more: str = "") -> None:
+        shop.write(FROM_VARIABLE.format(image=shop.engine.image, kind=kind, more=more))
+
+    write()
+    said = f'compose.yaml:5:{len(kind) + 25}: error[no-content]: {kind} "word" takes its content from the variable WORD'
+    for words in (("up", "-d"), ("create",), ("run", "--rm", "web", "true"), ("plan",)):
+        assert said in shop.run(*words, code=1).stderr
+        assert shop.containers() == {}
+    shop.run("up", "-d", "other")
+    shop.environment["WORD"] = "planted"
+    shop.run("up", "-d")
+    before = shop.containers()
+    del shop.environment["WORD"]
+    assert shop.plan()["steps"] == []
+    shop.run("up", "-d")
+    assert shop.containers() == before
+    write(", mem_limit: 96m")
+    shop.run("up", "-d")
+    assert shop.containers() == before
+    write(", hostname: other")
+    assert said.partition(":5:")[0] in shop.run("up", "-d", code=1).stderr
+    assert "hostname" in shop.run("diff", code=1).stdout
+    assert shop.containers() == before
+    shop.environment["WORD"] = ""
+    shop.run("up", "-d")
+    target = "/run/secrets/word" if kind == "secret" else "/word"
+    assert shop.run("exec", "web", "cat", target).stdout == ""
+
+
+@pytest.mark.parametrize("kind", ["secret", "config"])
+def test_an_external_secret_or_config_is_refused_where_a_container_is_to_be_made_with_it(
+    shop: Workshop, kind: str
+) -> None:
+    shop.write(
+        FROM_VARIABLE.format(image=shop.engine.image, kind=kind, more="").replace("environment: WORD", "external: true")
+    )
+    done = shop.run("up", "-d", code=1)
+    assert f'error[no-content]: {kind} "word" is external' in done.stderr
+    assert shop.containers() == {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from tests.specs.cases.case import Case
@@ -23,12 +23,6 @@ FILES: Mapping[str, str] = {
     "work/app/Dockerfile": "FROM scratch\n",
 }
 VARIABLES = ("TAG", "PORT", "HOST", "LEVEL", "DIR", "NUM")
-
-
-def grown(first: int, count: int) -> Iterator[Case]:
-    """The cases of `count` seeds from `first` on."""
-    for seed in range(first, first + count):
-        yield Project(random.Random(f"grown/{seed}")).case(f"grown/{seed}")
 
 
 class Project:
