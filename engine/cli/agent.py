@@ -146,6 +146,9 @@ Project = Annotated[str, typer.Argument(help="The project, as agent.yaml or its 
 def address_of(config: Path, given: str | None) -> str:
     """Where the agent of these settings listens; without settings, where one without a `state` of its own does."""
     if given is not None:
+        port = given.rpartition(":")[2]
+        if not given.startswith("/") and not (":" in given and port.isdigit() and int(port) < 65536):
+            raise typer.BadParameter(f'--agent takes the path of a socket or ADDRESS:PORT, not "{given}"')
         return given
     # late: see validate
     import os
@@ -160,16 +163,20 @@ def address_of(config: Path, given: str | None) -> str:
     return str(places_of(read_settings(config)[0]).socket)
 
 
-def told(config: Path, agent: str | None, token: Path | None, path: str, body: dict[str, str] | None = None) -> None:
-    """Send one request that changes something, and print what came of it."""
+def told(
+    config: Path, agent: str | None, token: Path | None, project: str, order: str, body: dict[str, str] | None = None
+) -> None:
+    """Send one order for a project, and print what came of it."""
     # late: an event loop
+    from urllib.parse import quote
+
     import anyio
 
     from engine.gitops.api.client import open_agent_client
 
     async def send() -> None:
         async with open_agent_client(address_of(config, agent), token) as client:
-            found = await client.post(path, body)
+            found = await client.post(f"/v1/projects/{quote(project, safe='')}/{order}", body)
             print(f"{found['project']}: {found['done']}")
 
     anyio.run(send)
@@ -202,7 +209,7 @@ def sync(
     project: Project, config: Config = DEFAULT_CONFIG, agent: Address = None, token_file: TokenFile = None
 ) -> None:
     """Look at a project now, and try again what was held or rested. Example: rorqual agent sync shop"""
-    told(config, agent, token_file, f"/v1/projects/{project}/sync")
+    told(config, agent, token_file, project, "sync")
 
 
 @agent.command("suspend")
@@ -210,7 +217,7 @@ def suspend(
     project: Project, config: Config = DEFAULT_CONFIG, agent: Address = None, token_file: TokenFile = None
 ) -> None:
     """Leave a project alone until it is resumed. Example: rorqual agent suspend shop"""
-    told(config, agent, token_file, f"/v1/projects/{project}/suspend")
+    told(config, agent, token_file, project, "suspend")
 
 
 @agent.command("resume")
@@ -218,7 +225,26 @@ def resume(
     project: Project, config: Config = DEFAULT_CONFIG, agent: Address = None, token_file: TokenFile = None
 ) -> None:
     """Care for a suspended project again. Example: rorqual agent resume shop"""
-    told(config, agent, token_file, f"/v1/projects/{project}/resume")
+    told(config, agent, token_file, project, "resume")
+
+
+@agent.command("plan")
+def plan(
+    project: Project,
+    config: Config = DEFAULT_CONFIG,
+    agent: Address = None,
+    token_file: TokenFile = None,
+    format: Annotated[str, typer.Option("--format", help="text or json")] = "text",
+) -> None:
+    """Show the plan of a project that waits for a word. Example: rorqual agent plan shop"""
+    if format not in {"text", "json"}:
+        raise typer.BadParameter(f'--format takes text or json, not "{format}"')
+    # late: an event loop
+    import anyio
+
+    from engine.cli.agentplan import show_plan
+
+    anyio.run(show_plan, address_of(config, agent), token_file, project, format)
 
 
 @agent.command("approve")
@@ -230,7 +256,7 @@ def approve(
     token_file: TokenFile = None,
 ) -> None:
     """Accept the plan that waits for a word. Example: rorqual agent approve shop"""
-    told(config, agent, token_file, f"/v1/projects/{project}/approve", {"plan": plan} if plan else None)
+    told(config, agent, token_file, project, "approve", {"plan": plan} if plan else None)
 
 
 @agent.command("rollback")
@@ -242,4 +268,4 @@ def rollback(
     token_file: TokenFile = None,
 ) -> None:
     """Hold the newest revision and go back. Example: rorqual agent rollback shop"""
-    told(config, agent, token_file, f"/v1/projects/{project}/rollback", {"revision": revision} if revision else None)
+    told(config, agent, token_file, project, "rollback", {"revision": revision} if revision else None)

@@ -15,6 +15,8 @@ from engine.client.errors import Unavailable
 from engine.gitops.api.client import AgentClient, open_agent_client
 
 HEADER = ("PROJECT", "SYNC", "HEALTH", "REVISION", "WAITING", "REASON")
+# How many columns there are, and letters of a revision, from wide terminals to narrow ones.
+LAYOUTS = ((6, 12), (5, 12), (5, 7), (4, 7))
 REFRESH_SECONDS = 1.0
 
 
@@ -42,12 +44,18 @@ def is_well(project: Mapping[str, Any]) -> bool:
 def render_status(
     projects: Sequence[Mapping[str, Any]], sources: Sequence[Mapping[str, Any]], width: int | None
 ) -> str:
-    """One line a project, its reason at the end; where the terminal is too narrow for it, reasons come whole below."""
-    rows = [row(each) for each in projects]
-    lines = render_table(HEADER, rows)
+    """One line a project, its reason at the end; where the terminal is too narrow for it, reasons come whole below, and
+    in a still narrower one less of the ids is shown, and what is waited for only by its reason.
+    """
     told: list[str] = []
-    if width is not None and max(map(cell_width, lines.splitlines())) > width:
-        lines = render_table(HEADER[:-1], [each[:-1] for each in rows], width=width)
+    for columns, letters in LAYOUTS:
+        rows = [row(each, letters)[:columns] for each in projects]
+        lines = render_table(HEADER[:columns], rows)
+        if width is None or max(map(cell_width, lines.splitlines())) <= width:
+            break
+    else:
+        lines = render_table(HEADER[:columns], rows, width=width)
+    if columns < len(HEADER):
         told = [f"{each['project']}: {each['reason']}" for each in projects if each["reason"]]
     told += [f"source {each['source']}: {each['error']}" for each in sources if each["error"]]
     return "\n".join([lines, *(part for text in told for part in wrapped(text, width))])
@@ -57,8 +65,9 @@ def wrapped(text: str, width: int | None) -> list[str]:
     return [text] if width is None else wrap(text, width, subsequent_indent="  ")
 
 
-def row(project: Mapping[str, Any]) -> tuple[str, ...]:
-    synced, target = project["synced"][:12], project["target"][:12]
+def row(project: Mapping[str, Any], letters: int) -> tuple[str, ...]:
+    """`letters` are those of a revision that are shown."""
+    synced, target = project["synced"][:letters], project["target"][:letters]
     revision = synced if synced == target or not target else f"{synced or '-'} → {target}"
     words = (project["sync"], project["health"], revision, project["waiting"] or "-", project["reason"] or "-")
     return (project["project"], *words)

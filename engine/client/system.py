@@ -23,8 +23,8 @@ class SystemReader:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    async def ping(self) -> Ping:
-        response, _ = await self._calls.fetch("GET", "/_ping", timeout_seconds=PING_SECONDS)
+    async def ping(self, *, timeout_seconds: float = PING_SECONDS) -> Ping:
+        response, _ = await self._calls.fetch("GET", "/_ping", timeout_seconds=timeout_seconds)
         headers = response.headers
         return {
             "api_version": headers.get("api-version", ""),

@@ -1,4 +1,7 @@
-"""The engines that projects run on, each reached once and shared; one that went away is reached anew when asked for."""
+"""The engines that projects run on, each reached once and shared; one that went away is reached anew when asked for.
+
+One that takes calls and never answers them holds up nobody but its own projects.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,13 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from engine.client.errors import EngineError, Timeout, Unavailable
 from engine.client.session import Engine, open_client
 from engine.client.target import resolve_target
 from engine.gitops.settings.models import EngineChoice
+
+# How often an engine at work is asked whether it still answers, and how long it may take.
+ASK_SECONDS, ANSWER_SECONDS = 20.0, 60.0
 
 
 @dataclass(slots=True)
@@ -24,17 +31,49 @@ class Connection:
 class Engines:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     known: dict[EngineChoice, Connection] = field(default_factory=dict)
-    turn: anyio.Lock = field(default_factory=anyio.Lock)
+    turns: dict[EngineChoice, anyio.Lock] = field(default_factory=dict)
 
     async def get(self, choice: EngineChoice) -> Engine:
         """Raises EngineError for one that can't be reached or isn't there."""
-        async with self.turn:
+        async with self.turns.setdefault(choice, anyio.Lock()):
             if choice not in self.known:
                 stack = AsyncExitStack()
                 target = resolve_target(choice.host, choice.context, self.environment)
                 engine = await stack.enter_async_context(open_client(target, self.environment))
                 self.known[choice] = Connection(engine, stack)
             return self.known[choice].engine
+
+    @asynccontextmanager
+    async def watched(self, choice: EngineChoice) -> AsyncIterator[Engine]:
+        """The engine, for a block that is ended when it answers no more. Raises EngineError."""
+        engine = await self.get(choice)
+        lost: list[Unavailable] = []
+
+        async def keep_asking(scope: anyio.CancelScope) -> None:
+            while True:
+                await anyio.sleep(ASK_SECONDS)
+                try:
+                    await engine.system.ping(timeout_seconds=ANSWER_SECONDS)
+                except (Unavailable, Timeout) as error:
+                    lost.append(Unavailable(error.message))
+                    scope.cancel()
+                except EngineError:
+                    # an answer, if no good one
+                    continue
+
+        fault: BaseException | None = None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(keep_asking, tasks.cancel_scope)
+            try:
+                yield engine
+            except Exception as error:
+                # out of the group as it is
+                fault = error
+            tasks.cancel_scope.cancel()
+        if fault is not None:
+            raise fault
+        if lost:
+            raise lost[0]
 
     async def forget(self, choice: EngineChoice) -> None:
         """After it went away: it may come back as another version."""

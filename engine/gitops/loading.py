@@ -7,22 +7,25 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeAlias
 
 from engine.gitops.settings.models import ProjectSettings
 from engine.gitops.sources.checkout import Checkout
 from engine.gitops.sources.git import Git
 from engine.gitops.sources.objects import Objects
-from engine.plan.lower.mounts import file_sources
-from engine.reconcile.contents import digest_of as content_digest
+from engine.reconcile.contents import read_contents
 from specs.discover import NAMES, OVERRIDES
 from specs.load import Loaded, Request, load
 from specs.models import Project
 from specs.source import SpecInvalid
+
+Stamp: TypeAlias = tuple[str, int, int, int]
+Stamps: TypeAlias = tuple[Stamp, ...]
 
 NAME = re.compile(rb"^name\s*:", re.MULTILINE)
 # What interpolation sees of the agent's own environment: a project must not depend on how the agent was started.
@@ -76,8 +79,29 @@ def digest_of(settings: ProjectSettings, root: Path) -> str:
         return sha256(str(error).encode()).hexdigest()[:40]
     assert loaded.project is not None  # load_project raises where there is none
     values = json.dumps(loaded.values, default=str, sort_keys=True)
-    contents = {path: content_digest(path, None) for path in file_sources(loaded.project)}
+    contents = read_contents(loaded.project, None)
     return sha256(f"{values}\n{json.dumps(contents, sort_keys=True)}".encode()).hexdigest()[:40]
+
+
+def files_beside(project: Project, settings: ProjectSettings, root: Path) -> list[str]:
+    """The files of variables that were read for the project and lie outside of its source: they may change by
+    themselves.
+    """
+    found = {os.path.join(root, settings.path, each) for each in settings.policy.env_files}
+    for files in project.folded_files.values():
+        for entry in files.get("env_file") or ():
+            path = entry.get("path") if isinstance(entry, Mapping) else entry
+            found.add(os.path.join(root, settings.path, str(path)))
+    return sorted(path for path in found if within(path, real(root)) is None)
+
+
+def stamp_of(path: str) -> Stamp:
+    """The same for as long as nobody touched the file."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return (path, 0, 0, 0)
+    return (path, status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
@@ -24,10 +24,10 @@ def opens_at(windows: Sequence[Window], now: float) -> float | None:
         return None
     nexts = []
     for window in windows:
-        here = datetime.fromtimestamp(now, ZoneInfo(window.timezone))
-        duration = timedelta(seconds=window.duration_seconds)
-        start = next(CronSim(window.cron, here - duration))
-        if start <= here:
+        # by the seconds that went by: where clocks are set back, an hour of the wall's comes twice
+        earliest = datetime.fromtimestamp(now - window.duration_seconds, ZoneInfo(window.timezone))
+        start = next(CronSim(window.cron, earliest)).timestamp()
+        if start <= now:
             return None
-        nexts.append(start.timestamp())
+        nexts.append(start)
     return min(nexts)

@@ -18,7 +18,7 @@ from pathlib import Path
 import anyio
 
 from engine.http.connection import LOST
-from engine.http.server import Handler, serve_connection
+from engine.http.server import REST_SECONDS, Handler, serve_connection
 from engine.http.tls import TlsStream
 from engine.http.unix import UnixStream
 
@@ -110,9 +110,16 @@ def handed_over(environment: Mapping[str, str]) -> list[socket.socket]:
     return listeners
 
 
-async def serve(listener: socket.socket, handler: Handler, *, tls: ssl.SSLContext | None = None) -> None:
-    """Accept until cancelled; cancelling ends the connections too."""
-    room = anyio.Semaphore(MOST_CONNECTIONS)
+async def serve(
+    listener: socket.socket,
+    handler: Handler,
+    *,
+    tls: ssl.SSLContext | None = None,
+    most_connections: int = MOST_CONNECTIONS,
+    rest_seconds: float = REST_SECONDS,
+) -> None:
+    """Accept until cancelled; cancelling ends the connections too. One that rests for so long is hung up on."""
+    room = anyio.Semaphore(most_connections)
     async with anyio.create_task_group() as tasks:
         while True:
             await room.acquire()
@@ -121,7 +128,7 @@ async def serve(listener: socket.socket, handler: Handler, *, tls: ssl.SSLContex
             except BaseException:
                 room.release()
                 raise
-            tasks.start_soon(partial(serve_one, raw, handler, room, tls))
+            tasks.start_soon(partial(serve_one, raw, handler, room, tls, rest_seconds))
 
 
 async def accept(listener: socket.socket) -> socket.socket:
@@ -140,15 +147,17 @@ async def accept(listener: socket.socket) -> socket.socket:
             return raw
 
 
-async def serve_one(raw: socket.socket, handler: Handler, room: anyio.Semaphore, tls: ssl.SSLContext | None) -> None:
+async def serve_one(
+    raw: socket.socket, handler: Handler, room: anyio.Semaphore, tls: ssl.SSLContext | None, rest_seconds: float
+) -> None:
     try:
         stream = UnixStream(raw)
         if raw.family != socket.AF_UNIX:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is None:
-            await serve_connection(stream, handler)
+            await serve_connection(stream, handler, rest_seconds)
         elif (secured := await shaken_hands(stream, tls)) is not None:
-            await serve_connection(secured, handler)
+            await serve_connection(secured, handler, rest_seconds)
     finally:
         room.release()
 

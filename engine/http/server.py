@@ -58,9 +58,10 @@ class BadRequest(HttpFault):
 class Incoming:
     """The bytes of a connection in order, and what was read of them too early."""
 
-    def __init__(self, transport: ByteStream) -> None:
+    def __init__(self, transport: ByteStream, rest_seconds: float = REST_SECONDS) -> None:
         self.transport = transport
         self.ready = bytearray()
+        self.rest_seconds = rest_seconds
 
     async def more(self) -> bytes:
         """The next bytes of the wire, past what is ready; empty at the end."""
@@ -76,7 +77,7 @@ class Incoming:
 
         A scope of a time limit costs a tenth of a small request: none is opened for what is there already.
         """
-        with anyio.move_on_after(REST_SECONDS):
+        with anyio.move_on_after(self.rest_seconds):
             while not self.ready.lstrip(b"\r\n"):
                 piece = await self.more()
                 if not piece:
@@ -174,13 +175,20 @@ class Exchange:
         if self._body.done:
             return b""
         whole = bytearray()
+        await self.read_into(whole.extend, limit)
+        return bytes(whole)
+
+    async def read_into(self, take: Callable[[bytes], object], limit: int) -> None:
+        """Give the body to `take`, piece by piece. Raises BadRequest as `read` does."""
+        count = 0
         with anyio.move_on_after(BODY_SECONDS):
             while piece := await self.receive():
-                whole += piece
-                if len(whole) > limit:
+                count += len(piece)
+                if count > limit:
                     self.stays = False
                     raise BadRequest(f"the request's body is larger than {limit} bytes", 413)
-            return bytes(whole)
+                take(piece)
+            return
         self.stays = False
         raise BadRequest(f"the request's body did not come within {BODY_SECONDS:g} seconds", 408)
 
@@ -347,12 +355,12 @@ def parse_head(head: bytes) -> h11.Request:
     return event
 
 
-async def serve_connection(transport: ByteStream, handler: Handler) -> None:
-    """Answer requests until the client or an answer ends the connection.
+async def serve_connection(transport: ByteStream, handler: Handler, rest_seconds: float = REST_SECONDS) -> None:
+    """Answer requests until the client or an answer ends the connection, or it rests for too long.
 
     `handler` answers, and raises nothing but HttpFault.
     """
-    incoming = Incoming(transport)
+    incoming = Incoming(transport, rest_seconds)
     try:
         while head := await incoming.head():
             exchange = Exchange(incoming, parse_head(head.lstrip(b"\r\n")))

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.api.errors import InvalidArgument
-from engine.plan.lower.containers import plain_digest, seccomp_path
-from engine.plan.lower.mounts import lower_mounts
+from engine.plan.lower.containers import seccomp_path
+from engine.plan.lower.mounts import given_files
 from specs.models import Project
 
-# Only small files are configuration; what is larger is data, and no reason to replace a container.
-LARGEST = 1 << 20
+# Of what is only mounted, small files are configuration; what is larger is data, and no reason to replace a container.
+LARGEST_BOUND = 1 << 20
+PIECE_BYTES = 1 << 20
 
 
 def state_directory(environment: Mapping[str, str]) -> Path:
@@ -47,7 +48,11 @@ class Sealer:
         return hashlib.sha256(self.key).hexdigest()[:8]
 
     def seal_bytes(self, value: bytes) -> str:
-        return f"hmac:{self.name}:{hmac.new(self.key, value, hashlib.sha256).hexdigest()}"
+        return self.named(hmac.new(self.key, value, hashlib.sha256).hexdigest())
+
+    def named(self, hexadecimal: str) -> str:
+        """A digest as it is written, from its digits."""
+        return f"hmac:{self.name}:{hexadecimal}"
 
 
 def read_sealer(directory: Path) -> Sealer:
@@ -87,20 +92,15 @@ def write_key(path: Path) -> None:
         raise
 
 
-def read_contents(project: Project, sealer: Sealer) -> dict[str, str | None]:
+def read_contents(project: Project, sealer: Sealer | None) -> dict[str, str | None]:
     """Host path → digest, for configs, secrets and read-only bind-mounted files; None for what has no identity.
 
-    A path that any service uses as a secret is sealed. Unreadable and missing files have none: the engine says so.
+    A path that any service uses as a secret is sealed, where there is a sealer. Unreadable and missing files have none:
+    the engine says so.
     """
-    plain: set[str] = set()
-    secret: set[str] = set()
-    for service in project.services.values():
-        mounts = lower_mounts(project, service)
-        for target, source in mounts.sources.items():
-            (secret if target in mounts.secret_targets else plain).add(source)
     return {
-        **{path: digest_of(path, None) for path in sorted(plain - secret)},
-        **{path: digest_of(path, sealer) for path in sorted(secret)},
+        path: digest_of(path, sealer if given.secret else None, LARGEST_BOUND if given.bound else None)
+        for path, given in given_files(project, project.services.values()).items()
     }
 
 
@@ -122,16 +122,19 @@ def read_profiles(project: Project) -> dict[str, str]:
     return found
 
 
-def digest_of(path: str, sealer: Sealer | None) -> str | None:
+def digest_of(path: str, sealer: Sealer | None, largest: int | None = None) -> str | None:
+    """None for what is no regular file, can't be read, or has more than `largest` bytes."""
+    begun = hmac.new(sealer.key, digestmod="sha256") if sealer else hashlib.sha256()
     try:
         with open(path, "rb", opener=open_unblocked) as file:
             status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
+            if not stat.S_ISREG(status.st_mode) or (largest is not None and status.st_size > largest):
                 return None
-            content = file.read(LARGEST + 1)
+            while piece := file.read(PIECE_BYTES):
+                begun.update(piece)
     except OSError:
         return None
-    return sealer.seal_bytes(content) if sealer else plain_digest(content)
+    return sealer.named(begun.hexdigest()) if sealer else f"sha256:{begun.hexdigest()}"
 
 
 def open_unblocked(path: str, flags: int) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import anyio
 
@@ -24,19 +24,23 @@ AT_ONCE = 8
 # Registries are far away: what hasn't answered by then is not known.
 SECONDS = 15.0
 
+# Raises EngineError.
+DigestNow: TypeAlias = Callable[[str], Awaitable[str]]
+
 
 @dataclass
 class Asking:
-    """`unknown` says of which references nothing could be found out, and why."""
+    """`digest_now` finds what a tag stands for at its registry now. `unknown` says of which references nothing could be
+    found out, and why.
+    """
 
     engine: EngineReader
+    digest_now: DigestNow
     found: list[Drift] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
 
     async def tags(self, wanted: Iterable[tuple[Address, str]], observed: Observed) -> None:
         """Compare what a registry holds under each tag with what the engine had from there."""
-        if not (await self.engine.capabilities()).distribution:
-            return
         by_reference: dict[str, list[Address]] = {}
         for address, reference in wanted:
             if known_digests(reference, observed):
@@ -52,11 +56,11 @@ class Asking:
     ) -> None:
         async with limiter:
             try:
-                answer = await self.engine.images.distribution(reference)
+                now = await self.digest_now(reference)
             except EngineError as error:
                 self.unknown.append(f"{reference}: {error.message}")
                 return
-        now, known = str(answer["Descriptor"]["digest"]), known_digests(reference, observed)
+        known = known_digests(reference, observed)
         if now not in known:
             self.found += [moved_tag(address, reference, known[0], now) for address in addresses]
 

@@ -18,8 +18,8 @@ from engine.ledger.sealing import digests_in, unsealed
 from engine.plan.lower.naming import Naming
 from engine.plan.observed import Observed
 from engine.plan.options import PlanOptions
-from engine.reconcile.contents import Sealer
-from engine.reconcile.files import profile_path, read_file
+from engine.reconcile.contents import Sealer, digest_of
+from engine.reconcile.files import profile_path
 from engine.reconcile.keep import keep_repository, keep_tag
 from engine.reconcile.saved import read_options
 from engine.reconcile.sealed import opened_project
@@ -89,7 +89,7 @@ def lost_words(ledger: Ledger, values: Sequence[str], marks: dict[str, str]) -> 
             f"others now: {', '.join(values)}"
         )
     if paths := lost(marks):
-        what = "folders and files of more than 1 MiB are not kept in the history"
+        what = "folders and mounted files of more than 1 MiB are not kept in the history"
         yield f"what it mounted is gone from this machine ({what}): {', '.join(paths)}"
 
 
@@ -127,8 +127,7 @@ class Wanted:
 
 
 def is_still(path: str, content: Content, sealer: Sealer) -> bool:
-    now = read_file(path, sealer if content.digest.startswith("hmac:") else None)
-    return now is not None and now.content.digest == content.digest
+    return digest_of(path, sealer if content.digest.startswith("hmac:") else None) == content.digest
 
 
 Files = Mapping[str, tuple[Content, bytes]]

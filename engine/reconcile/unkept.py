@@ -1,5 +1,5 @@
-"""What containers are given of the host and no release keeps: folders, and files of more than 1 MiB. A release has a
-mark of each, so that a return to it can say what is no longer as it was.
+"""What containers are given of the host and no release keeps: folders, and mounted files of more than 1 MiB. A release
+has a mark of each, so that a return to it can say what is no longer as it was.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.plan.lower.mounts import lower_mounts
-from engine.reconcile.contents import LARGEST, open_unblocked
+from engine.plan.lower.mounts import given_files
+from engine.reconcile.contents import open_unblocked
+from engine.reconcile.files import largest_of
 from specs.models import Project
 
 # Of so much the content is read; of more the names, sizes and times count; a folder of more entries has no mark.
@@ -23,19 +24,20 @@ UNKNOWN = "unknown"
 
 def marks_of(project: Project) -> dict[str, str]:
     """Host path → mark, for configs, secrets and read-only binds whose content no release keeps."""
-    services = (*project.services.values(), *project.disabled_services.values())
-    paths = {path for service in services for path in lower_mounts(project, service).sources.values()}
-    return {path: mark for path in sorted(paths) if (mark := mark_of(path))}
+    given = given_files(project, (*project.services.values(), *project.disabled_services.values()))
+    return {path: mark for path, each in given.items() if (mark := mark_of(path, largest_of(each)))}
 
 
-def mark_of(path: str) -> str:
-    """The same for the same content; UNKNOWN for what is too large to tell; empty for what is kept, or is not there."""
+def mark_of(path: str, largest: int = 0) -> str:
+    """The same for the same content; UNKNOWN for what is too large to tell; empty for what is kept (a file of at most
+    `largest` bytes), or is not there.
+    """
     if any(path == place or path.startswith(f"{place}/") for place in KERNELS):
         return ""
     try:
         status = os.stat(path)
         if stat.S_ISREG(status.st_mode):
-            return "" if status.st_size <= LARGEST else mark_of_files(path, [path])
+            return "" if status.st_size <= largest else mark_of_files(path, [path])
         return mark_of_folder(path) if stat.S_ISDIR(status.st_mode) else ""
     except OSError:
         return ""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from engine.cli.render.planned import planned
 from engine.ledger.release import Json, Release, StepOutcome
-from engine.plan.render.text import MARKS
-from engine.plan.render.value import change_line
-from engine.plan.steps import FieldChange
 
 SIGNS = {"done": "✔", "failed": "✘", "skipped": "-"}
 
@@ -42,10 +40,9 @@ def steps(release: Release) -> Iterator[str]:
 
 def step_lines(step: Json, outcome: StepOutcome | None) -> Iterator[str]:
     sign = SIGNS.get(outcome.status, "?") if outcome else "?"
-    mark = MARKS.get(step["action"], ">")
-    yield f"{sign} {mark:>3} {step['address']}  {step['because']}"
-    for field in step["fields"]:
-        yield f"        {change_line(FieldChange(field['path'], field['old'], field['new'], field['sensitive']))}"
+    first, *fields = planned(step)
+    yield f"{sign} {first}"
+    yield from fields
     if outcome is None:
         yield "        not known to have ended"
     elif outcome.reason:

@@ -39,9 +39,7 @@ class AgentClient:
         try:
             response, content = await self.pool.fetch(Request(method, path, headers, body), timeout_seconds=30)
         except HttpFault as fault:
-            raise Unavailable(
-                f"no agent answers at {self.address} ({fault}): start one with `rorqual agent run`"
-            ) from None
+            raise Unavailable(f"no agent answers at {self.address} ({fault}): {advice(fault)}") from None
         try:
             found = json.loads(content)
         except ValueError:
@@ -66,6 +64,12 @@ async def open_agent_client(address: str, token_file: Path | None = None) -> Asy
         yield AgentClient(pool, address, token)
     finally:
         await pool.aclose()
+
+
+def advice(fault: HttpFault) -> str:
+    if "permission" in str(fault).lower():
+        return "its socket is root's, unless `api` in agent.yaml names another with tokens"
+    return "start one with `rorqual agent run`, or name where it listens with --agent"
 
 
 def read_token(file: Path) -> str:

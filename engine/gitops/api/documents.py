@@ -8,6 +8,7 @@ from typing import Any
 from engine.gitops.loop.agent import Agent
 from engine.gitops.loop.following import Following
 from engine.gitops.moments import iso
+from engine.gitops.sources.faults import LOGIN
 from engine.gitops.state.project import ProjectState
 from engine.gitops.state.store import Event
 from engine.ledger.release import FOLDER, Key, Summary
@@ -117,7 +118,7 @@ def source_document(following: Following) -> SourceDocument:
     settings = following.source.settings
     return SourceDocument(
         source=settings.name,
-        address=settings.git.url if settings.git else str(settings.directory),
+        address=LOGIN.sub(r"\1", settings.git.url) if settings.git else str(settings.directory),
         revision=following.revision,
         subject=following.subject,
         error=following.error or None,

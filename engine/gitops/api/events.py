@@ -27,10 +27,12 @@ async def send_events(call: Call) -> None:
     headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
     with call.agent.desk.bus.listening() as coming:
         async with call.exchange.stream(200, headers) as send:
-            last = 0
-            for event in store.events(int(given)) if given is not None else ():
-                await send(wire(event))
-                last = event.id
+            last = int(given or 0)
+            # all that the client has missed, a page at a time
+            while given is not None and (page := store.events_after(last)):
+                for event in page:
+                    await send(wire(event))
+                last = page[-1].id
             await send(b": following\n\n")
             while True:
                 with anyio.move_on_after(KEEPALIVE_SECONDS) as quiet:

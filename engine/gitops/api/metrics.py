@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -38,7 +38,7 @@ class States(Collector):
 
     def projects(self) -> Iterable[Metric]:
         info = GaugeMetricFamily(
-            "rorqual_project", "1 for each project", labels=["project", "source", "sync", "health", "waiting"]
+            "rorqual_project_info", "1 for each project", labels=["project", "source", "sync", "health", "waiting"]
         )
         synced = GaugeMetricFamily("rorqual_project_synced", "1: as its source says", labels=["project"])
         healthy = GaugeMetricFamily("rorqual_project_healthy", "1: everything runs and is healthy", labels=["project"])
@@ -61,4 +61,6 @@ class States(Collector):
 def exposition(agent: Agent) -> str:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(States(agent))
+    # memory, descriptors, start: as every exporter has them
+    ProcessCollector(registry=registry)
     return generate_latest(registry).decode()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
-from engine.client.errors import Conflict, NotFound
+from engine.client.errors import InvalidArgument, NotFound
 from engine.gitops.api import documents
 from engine.gitops.api.call import Call
 from engine.gitops.api.documents import (
@@ -20,8 +21,9 @@ from engine.gitops.api.documents import (
 )
 from engine.gitops.api.events import send_events
 from engine.gitops.api.hooks import receive
+from engine.gitops.loop import orders
 from engine.gitops.settings.models import Role
-from engine.gitops.state.project import ProjectState, Waiting
+from engine.gitops.state.project import ProjectState
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,9 @@ class Route:
 def state_of(call: Call) -> ProjectState:
     key = call.path["project"]
     if key not in call.agent.desk.states:
-        raise NotFound(f'there is no project "{key}" here')
+        close = get_close_matches(key, call.agent.desk.states, 1)
+        hint = f'did you mean "{close[0]}"?' if close else "`rorqual agent status` lists them"
+        raise NotFound(f'there is no project "{key}" here: {hint}')
     return call.agent.desk.states[key]
 
 
@@ -72,35 +76,39 @@ async def list_events(call: Call) -> None:
 
 async def sync(call: Call) -> None:
     key = state_of(call).key
-    call.agent.sync(key)
-    await call.answer(Told(key, "it is looked at now"), 202)
+    await call.answer(Told(key, orders.sync(call.agent, key)), 202)
 
 
 async def suspend(call: Call) -> None:
     key = state_of(call).key
-    call.agent.suspend(key, True)
-    await call.answer(Told(key, "suspended"))
+    await call.answer(Told(key, orders.suspend(call.agent, key)))
 
 
 async def resume(call: Call) -> None:
     key = state_of(call).key
-    call.agent.suspend(key, False)
-    await call.answer(Told(key, "resumed"))
+    await call.answer(Told(key, orders.resume(call.agent, key)))
 
 
 async def approve(call: Call) -> None:
-    state, wanted = state_of(call), (await call.body()).get("plan")
-    if state.waiting is not Waiting.APPROVAL:
-        raise Conflict(f"no plan of {state.key} waits for an approval")
-    if wanted is not None and wanted != state.digest:
-        raise Conflict(f"the plan that waits is {state.digest}, not {wanted}: look at it again")
-    await call.answer(Told(state.key, f"approved plan {call.agent.approve(state.key, call.who)}"), 202)
+    key, wanted = state_of(call).key, await text_of(call, "plan")
+    await call.answer(Told(key, orders.approve(call.agent, key, call.who, wanted)), 202)
 
 
 async def rollback(call: Call) -> None:
-    state, wanted = state_of(call), (await call.body()).get("revision")
-    revision = call.agent.rollback(state.key, wanted, call.who)
-    await call.answer(Told(state.key, f"goes back to {revision}"), 202)
+    key, wanted = state_of(call).key, await text_of(call, "revision")
+    revision = await orders.rollback(call.agent, key, wanted, call.who)
+    await call.answer(Told(key, f"goes back to {revision}"), 202)
+
+
+async def text_of(call: Call, name: str) -> str | None:
+    """One key of the request's body. Raises InvalidArgument for what is no text, and for keys that nobody reads."""
+    body = await call.body()
+    for key in body.keys() - {name}:
+        raise InvalidArgument(f'nothing is known of "{key}": there is {name}')
+    found = body.get(name)
+    if found is not None and not isinstance(found, str):
+        raise InvalidArgument(f"{name} must be a text")
+    return found
 
 
 async def healthz(call: Call) -> None:
@@ -108,7 +116,10 @@ async def healthz(call: Call) -> None:
 
 
 async def readyz(call: Call) -> None:
-    """Ready once every source was looked at, whatever came of it."""
+    """Ready once every source was looked at, whatever came of it, and until it is to end."""
+    if call.agent.desk.stopping.is_set():
+        await call.text("stopping\n", 503)
+        return
     waiting = [name for name, each in call.agent.followings.items() if not each.looked.is_set()]
     await call.text(f"waiting for {', '.join(waiting)}\n" if waiting else "ok\n", 503 if waiting else 200)
 

@@ -25,6 +25,9 @@ from engine.http.errors import HttpFault
 from engine.http.listen import bind_tcp, bind_unix, serve
 from engine.http.server import BadRequest, Exchange
 
+# Each takes a descriptor, of which the loop needs some for git and the engines; who only holds one is hung up on.
+MOST_CONNECTIONS, REST_SECONDS = 256, 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Door:
@@ -67,7 +70,10 @@ async def serve_api(agent: Agent, doors: Sequence[Door]) -> None:
     """Until cancelled."""
     async with anyio.create_task_group() as tasks:
         for door in doors:
-            tasks.start_soon(serve, door.listener, partial(answer, agent, door))
+            handler = partial(answer, agent, door)
+            tasks.start_soon(
+                partial(serve, door.listener, handler, most_connections=MOST_CONNECTIONS, rest_seconds=REST_SECONDS)
+            )
 
 
 async def answer(agent: Agent, door: Door, exchange: Exchange) -> None:
@@ -92,7 +98,7 @@ async def refuse(call: Call, status: int, message: str) -> None:
 
 
 async def dispatch(call: Call, tokens: tuple[Token, ...] | None) -> None:
-    path, method = unquote(call.exchange.target.partition("?")[0]), call.exchange.method
+    path, method = call.exchange.target.partition("?")[0], call.exchange.method
     route = find(call, path, "GET" if method == "HEAD" else method)
     if route.role is not None:
         identify(call, tokens)
@@ -107,9 +113,10 @@ def find(call: Call, path: str, method: str) -> Route:
     for route in ROUTES:
         pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.pattern)
         if route.method == method and (found := re.fullmatch(pattern, path)):
-            call.path = found.groupdict()
+            # a slash that is written as %2F is part of a name
+            call.path = {name: unquote(value) for name, value in found.groupdict().items()}
             return route
-    raise NotFound(f"there is nothing at {method} {path}; /openapi.json lists what there is")
+    raise NotFound(f"there is nothing at {method} {unquote(path)}; /openapi.json lists what there is")
 
 
 def identify(call: Call, tokens: tuple[Token, ...] | None) -> None:

@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 
-from engine.client.errors import Conflict, EngineError
+from engine.client.errors import EngineError
 from engine.gitops.loading import digest_of
 from engine.gitops.loop.choice import choose
 from engine.gitops.loop.desk import Desk
@@ -30,6 +31,7 @@ from engine.gitops.sources.source import Source, make_source
 from engine.gitops.sources.tree import Tree
 from engine.gitops.state.project import Health, ProjectState, Sync, Waiting
 from engine.kit.keyed import KeyedQueue
+from specs.source import SpecInvalid
 
 JITTER = 0.1
 # What a commit touched comes first; the rest is looked at right after it.
@@ -68,8 +70,7 @@ class Agent:
             self.tasks = tasks
             for settings in self.settings.sources:
                 self.follow(settings)
-            for _ in range(self.settings.parallel):
-                workers.start_soon(self.work)
+            workers.start_soon(self.work, workers)
             await desk.stopping.wait()
             await self.queue.idle()
             workers.cancel_scope.cancel()
@@ -122,6 +123,7 @@ class Agent:
         if state.target != target.revision:
             state.target = target.revision
             state.failures = state.unsettled = 0
+            state.told = ""
         state.source, state.removed = target.source.settings.name, False
         if state.suspend_said != policy.suspend:
             # settings that change are a word; what was said since by hand counts until they do
@@ -165,14 +167,24 @@ class Agent:
             self.listened.add(choice)
             self.tasks.start_soon(listen, self.desk, choice, self.queue)
 
-    async def work(self) -> None:
+    async def work(self, workers: TaskGroup) -> None:
+        """At most `parallel` at a time: who only waits for health counts no more (Desk.aside)."""
         while True:
+            # none is kept while there is nothing to do: who comes back from waiting may want it
+            async with self.desk.slots:
+                pass
             key = await self.queue.take()
-            try:
+            workers.start_soon(self.attend, key)
+            # it asks for its slot before the next key is looked for
+            await anyio.lowlevel.checkpoint()
+
+    async def attend(self, key: str) -> None:
+        try:
+            async with self.desk.slots:
                 if not self.desk.stopping.is_set():
                     await self.turn(key)
-            finally:
-                self.queue.done(key)
+        finally:
+            self.queue.done(key)
 
     async def turn(self, key: str) -> None:
         """Look at one project, keep what became of it, and say when to look again."""
@@ -209,15 +221,36 @@ class Agent:
         # a folder keeps nothing to go back to: what it was is where the ledger has it
         wanted = policy.rollback or state.rolled_back == state.target
         back = wanted and (target.tree.checkout is not None or state.healthy in state.releases)
+        if state.unread == state.target in state.held and await self.readable(target):
+            state.held.pop(state.target)
         choice = choose(state, rollback=back, opens_at=opens, unmet=self.unmet(target))
         rest = await Look(self.desk, target, state, choice).run()
         if state.waiting is Waiting.WINDOW and opens is not None:
             rest = min(rest, max(1.0, opens - now))
         return rest
 
+    async def readable(self, target: Target) -> bool:
+        try:
+            await self.desk.ready(target, target.revision)
+        except (SpecInvalid, EngineError):
+            return False
+        return True
+
     def unmet(self, target: Target) -> tuple[str, ...]:
         """The projects that this one comes after and that don't stand as their source has them."""
-        return tuple(key for key in target.settings.policy.after if not self.settled(key))
+        wanted = target.settings.policy.after
+        # found by a pattern with one policy for all, a project may be named in its own
+        return tuple(self.unmet_words(key) for key in wanted if key != target.key and not self.settled(key))
+
+    def unmet_words(self, key: str) -> str:
+        """`db, which is degraded: …`, so that nobody has to look there for why it is waited for."""
+        state = self.desk.states.get(key)
+        if state is None:
+            return f"{key}, which no source has"
+        why = f": {state.reason}" if state.reason else ""
+        if state.sync is not Sync.SYNCED:
+            return f"{key}, which is {state.sync.value}{why}"
+        return f"{key}, which is {state.health.value}{why}"
 
     def settled(self, key: str) -> bool:
         state = self.desk.states.get(key)
@@ -242,50 +275,6 @@ class Agent:
             kept = self.releases.objects(self.desk.states.values(), objects.folder)
             if kept is not None:
                 objects.keep(used | kept)
-
-    def sync(self, key: str) -> None:
-        """Look at the source and the project now, and try again what was held or rested."""
-        state = self.desk.states[key]
-        state.held.pop(state.target, None)
-        state.rolled_back = ""
-        state.failures = state.unsettled = state.crashes = 0
-        state.heals, state.flaps = [], {}
-        self.desk.store.save(state)
-        if (following := self.followings.get(state.source)) is not None:
-            following.poke()
-        self.queue.add(key)
-
-    def approve(self, key: str, who: str) -> str:
-        """Accept the plan that waits; returns its digest. A plan that has changed since needs another word."""
-        state = self.desk.states[key]
-        self.desk.store.approve(key, state.digest, who, self.desk.clock.now())
-        self.queue.add(key)
-        return state.digest
-
-    def rollback(self, key: str, revision: str | None, who: str) -> str:
-        """Hold the newest revision and go back; returns where to. Raises Conflict where there is nothing to go back to.
-
-        `revision` may be any commit that the source still gives.
-        """
-        state = self.desk.states[key]
-        back = revision or (state.before if state.synced == state.target else state.healthy)
-        if not back or back == state.target:
-            raise Conflict(f"{key} has no earlier healthy release to go back to")
-        target = self.desk.roster.targets.get(key)
-        if target is not None and target.tree.checkout is None and back not in state.releases:
-            raise Conflict(f"{key} comes from a folder, and no release of {back[:12]} is recorded")
-        state.held[state.target], state.rolled_back = f"rolled back by {who}", state.target
-        state.held.pop(back, None)
-        state.healthy, state.crashes, state.unsettled = back, 0, 0
-        self.desk.store.save(state)
-        self.queue.add(key)
-        return back
-
-    def suspend(self, key: str, suspended: bool) -> None:
-        state = self.desk.states[key]
-        state.suspended = suspended
-        self.desk.store.save(state)
-        self.queue.add(key)
 
 
 def revision_of(project: ProjectSettings, tree: Tree) -> str:

@@ -4,6 +4,7 @@ says what is, and returns how long the project may rest.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +19,9 @@ from engine.kit.backoff import Backoff
 from engine.plan.render.document import plan_document
 from engine.plan.steps import Plan
 from engine.plan.upkeep import addresses_of
+from engine.reconcile.contents import read_sealer
 from engine.reconcile.convergence import Convergence
+from specs.source import SpecInvalid
 
 RETRY = Backoff(first=1.0, factor=2.0, longest=120.0)
 AT_ONCE = 0.0
@@ -31,6 +34,8 @@ class Case:
     target: Target
     state: ProjectState
     choice: Choice
+    # How the project did before this look changed anything.
+    stood: Health = Health.UNKNOWN
 
     @property
     def policy(self) -> Policy:
@@ -40,12 +45,27 @@ class Case:
     def new(self) -> bool:
         """Whether the revision is to be brought out: another one stands, or was begun with."""
         revision, state = self.choice.revision, self.state
-        return revision != state.synced or state.attempted not in {"", revision}
+        # settings that changed are no drift: with them the same revision is another wish
+        other = not self.back and state.form not in {"", self.form}
+        return revision != state.synced or state.attempted not in {"", revision} or other
 
     @property
     def back(self) -> bool:
         """Whether it is an earlier revision that is due, since the newest one failed."""
         return self.choice.waiting is Waiting.NEWER
+
+    @cached_property
+    def form(self) -> str:
+        """What the settings make of a revision, sealed: the variables in it may be secret."""
+        settings, policy = self.target.settings, self.policy
+        said = (settings.path, settings.files, settings.name, settings.directory, policy.engine.host)
+        given = (policy.engine.context, policy.profiles, policy.env_files, sorted(policy.environment.items()))
+        return read_sealer(self.desk.folder).seal(json.dumps([said, given]))
+
+    @property
+    def taken_seconds(self) -> float:
+        """Of the time that the revision has to become healthy."""
+        return self.desk.clock.now() - max(self.state.attempted_at, self.state.images_at)
 
     @cached_property
     def now(self) -> float:
@@ -65,9 +85,12 @@ class Case:
     def done(self, plan: Plan, ready: Ready, work: Convergence) -> float:
         state, revision = self.state, self.choice.revision
         if self.new:
-            if state.healthy != revision:
-                state.before = state.healthy
-            state.synced, state.healthy, state.synced_at, state.crashes = revision, revision, self.now, 0
+            # somebody may have ordered to go back from it meanwhile
+            if revision not in state.held:
+                state.before = state.before if state.healthy == revision else state.healthy
+                state.healthy = revision
+            state.synced, state.synced_at, state.crashes = revision, self.now, 0
+            state.form = "" if self.back else self.form
             text = f"{gate.summary(plan) or 'nothing had to change'}"
             if self.back:
                 words = "; but ".join([state.held.get(state.target, ""), *ready.notes])
@@ -75,7 +98,7 @@ class Case:
             else:
                 self.desk.tell(state, "synced", f"{revision[:12]}: {text}")
         elif not plan.empty:
-            self.desk.tell(state, "healed", gate.summary(plan))
+            self.desk.tell(state, "healed", gate.summary(plan), revision)
         self.note_release(work)
         state.owned = addresses_of(ready.project)
         state.uses = dict(list(state.uses.items())[-KEPT_REVISIONS:])
@@ -97,7 +120,7 @@ class Case:
         """Everything is as it should be."""
         state = self.state
         state.failures = state.unsettled = 0
-        state.reason = self.choice.reason
+        state.reason, state.told = self.choice.reason, ""
         state.pending, state.digest = None, ""
         state.sync = Sync.SYNCED if state.synced == state.target else Sync.OUT_OF_SYNC
         return self.policy.interval_seconds
@@ -108,22 +131,41 @@ class Case:
         why = self.desk.redacted(state.key, why)
         state.held[revision] = why
         state.held = dict(list(state.held.items())[-10:])
+        state.told = ""
         if state.healthy == revision:
             state.healthy = state.before
         if not state.healthy:
             state.health = Health.DEGRADED if state.owned else state.health
-        self.desk.tell(state, "failed", f"{revision[:12]} is held: {why}")
+        self.desk.tell(state, "failed", f"{revision[:12]} is held: {why}", revision)
         return AT_ONCE
 
-    def fail(self, why: str, *, final: bool) -> float:
-        """A step failed. A new revision has its time for that; what stood already is tried again and again."""
+    def unreadable(self, error: SpecInvalid) -> float:
+        """The revision's files are wrong: it is held, and read again at each look, since what is wrong may lie beside
+        the commit (a file of variables). One that has stood is no worse than it was.
+        """
+        why = "; ".join(str(each) for each in list(error.report)[:3])
+        if self.choice.revision == self.state.synced:
+            return self.tell_and_retry(why)
+        self.state.unread = self.choice.revision
+        return self.refuse(why)
+
+    def fail(self, why: str, *, final: bool = False, outage: bool = False) -> float:
+        """A step failed. A new revision has its time for that; what stood already is tried again and again, and so is
+        what a registry doesn't give (`outage`): nothing was changed yet, and it may give it later.
+        """
         state, why = self.state, self.desk.redacted(self.state.key, why)
-        state.health = Health.DEGRADED
-        over = self.desk.clock.now() - state.attempted_at >= self.policy.health_timeout_seconds
-        if self.new and not self.back and (final or over):
+        state.health = self.stood if outage else Health.DEGRADED
+        begun = state.attempted == self.choice.revision
+        over = begun and self.taken_seconds >= self.policy.health_timeout_seconds
+        if self.new and not self.back and not outage and (final or over):
             return self.refuse(why)
-        if not self.new and state.reason != why:
-            self.desk.tell(state, "failed", why)
+        return self.tell_and_retry(why) if over or self.back or not self.new else self.retry(why)
+
+    def tell_and_retry(self, why: str) -> float:
+        """Told once, however often it is tried."""
+        if self.state.told != why:
+            self.state.told = why
+            self.desk.tell(self.state, "failed", why, self.choice.revision)
         return self.retry(why)
 
     def retry(self, why: str) -> float:

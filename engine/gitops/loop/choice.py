@@ -17,8 +17,8 @@ class Choice(NamedTuple):
 
 
 def choose(state: ProjectState, *, rollback: bool, opens_at: float | None, unmet: tuple[str, ...]) -> Choice:
-    """`opens_at` is when the next window opens, None while one is open; `unmet` are the projects that it comes after
-    and that aren't there yet. What stands is kept up whatever a newer revision waits for.
+    """`opens_at` is when the next window opens, None while one is open; `unmet` are words about the projects that it
+    comes after and that aren't there yet. What stands is kept up whatever a newer revision waits for.
     """
     if state.suspended:
         return Choice("", Waiting.SUSPENDED, "suspended: `rorqual agent resume` lets it go on")
@@ -31,5 +31,5 @@ def choose(state: ProjectState, *, rollback: bool, opens_at: float | None, unmet
         if opens_at is not None:
             return Choice(state.synced, Waiting.WINDOW, f"the next window opens at {iso(opens_at)}")
         if unmet:
-            return Choice(state.synced, Waiting.WAVE, f"comes after {', '.join(unmet)}")
+            return Choice(state.synced, Waiting.WAVE, f"comes after {'; and after '.join(unmet)}")
     return Choice(state.target)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import anyio
 
+from engine.client.errors import EngineError, Unavailable
+from engine.client.session import Engine
 from engine.gitops.bus import Bus
 from engine.gitops.engines import Engines
-from engine.gitops.loading import load_project, settle_paths
+from engine.gitops.loading import Stamps, files_beside, load_project, settle_paths, stamp_of
 from engine.gitops.loop.roster import Roster, Target
 from engine.gitops.places import Places
+from engine.gitops.settings.models import EngineChoice
 from engine.gitops.sources.source import GitSource
 from engine.gitops.state.project import ProjectState
 from engine.gitops.state.store import Store
@@ -27,16 +32,21 @@ from specs.models import Project
 @dataclass(frozen=True, slots=True)
 class Ready:
     """A project of one revision, its paths settled; `objects` are git's objects that it mounts, `secrets` are values
-    that no word of ours may hold. Where it comes out of the ledger, from `release`, `options` are what to plan it
-    with, and `notes` say what can't be as it was.
+    that no word of ours may hold; `beside` is how the files of variables were that lie outside of the revision. Where
+    it comes out of the ledger, from `release`, `options` are what to plan it with, and `notes` say what can't be as it
+    was.
     """
 
     project: Project
     objects: tuple[str, ...] = ()
     secrets: frozenset[str] = frozenset()
+    beside: Stamps = ()
     release: Release | None = None
     options: PlanOptions | None = None
     notes: tuple[str, ...] = ()
+
+    def still_fits(self) -> bool:
+        return self.beside == tuple(stamp_of(path) for path, *_ in self.beside)
 
 
 @dataclass(slots=True)
@@ -52,10 +62,14 @@ class Desk:
     states: dict[str, ProjectState] = field(default_factory=dict)
     stopping: anyio.Event = field(default_factory=anyio.Event)
     parallel_steps: int = 8
+    # How many projects are worked on at a time.
+    slots: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(4))
     # This machine's state: the ledger and the locks of all that write from here.
     folder: Path = Path("/var/lib/rorqual")
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     loaded: dict[str, tuple[str, object, Ready]] = field(default_factory=dict)
+    # Key → the ids of the project's containers when it was last looked at: events of networks name nothing else.
+    containers: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def state_of(self, target: Target) -> ProjectState:
         known = self.states.get(target.key)
@@ -67,7 +81,7 @@ class Desk:
     async def ready(self, target: Target, revision: str) -> Ready:
         """The project at that revision; what was loaded last is kept. Raises SpecInvalid, SourceFault."""
         known = self.loaded.get(target.key)
-        if known is not None and known[:2] == (revision, target.settings):
+        if known is not None and known[:2] == (revision, target.settings) and known[2].still_fits():
             return known[2]
         tree = target.tree if revision == target.revision else await target.source.at(revision)
         loaded = load_project(target.settings, tree.folder)
@@ -78,14 +92,58 @@ class Desk:
             git = target.source.mirror.git
             data = self.places.data(target.key)
             objects = await settle_paths(project, target.settings, tree.checkout, git, self.places.objects, data)
-        ready = Ready(project, tuple(objects), frozenset(secret_values(project)))
+        beside = tuple(map(stamp_of, files_beside(project, target.settings, tree.folder)))
+        ready = Ready(project, tuple(objects), frozenset(secret_values(project)), beside)
         self.loaded[target.key] = (revision, target.settings, ready)
         return ready
 
-    def tell(self, state: ProjectState, kind: str, text: str) -> None:
-        self.bus.tell(kind, state.key, state.target, self.redacted(state.key, text))
+    @asynccontextmanager
+    async def aside(self) -> AsyncIterator[None]:
+        """Let another project go on meanwhile: what only waits may take long, and is no work."""
+        self.slots.release()
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.slots.acquire()
+
+    @asynccontextmanager
+    async def reached(self, choice: EngineChoice) -> AsyncIterator[Engine]:
+        """The engine for a block, which ends when it answers no more. Raises EngineError."""
+        if choice not in self.engines.known:
+            # one that takes a call and never answers is nobody else's matter, and can't keep us from ending
+            async with self.aside():
+                await until_either(partial(self.engines.get, choice), self.stopping)
+        async with self.engines.watched(choice) as engine:
+            yield engine
+
+    def tell(self, state: ProjectState, kind: str, text: str, revision: str = "") -> None:
+        """Of the newest revision, where no other is meant."""
+        self.bus.tell(kind, state.key, revision or state.target, self.redacted(state.key, text))
 
     def redacted(self, key: str, text: str) -> str:
         """What logs and probes said, without the project's secrets."""
         known = self.loaded.get(key)
         return redacted(text, known[2].secrets if known is not None else ())
+
+
+async def until_either(work: Callable[[], Awaitable[object]], stopping: anyio.Event) -> None:
+    """Do the work; once `stopping` is set leave it. Raises what it raises, and Unavailable where it was left."""
+    fault: EngineError | None = None
+    ended = False
+
+    async def leave(scope: anyio.CancelScope) -> None:
+        await stopping.wait()
+        scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(leave, tasks.cancel_scope)
+        try:
+            await work()
+        except EngineError as error:
+            # out of the group as it is
+            fault = error
+        ended = True
+        tasks.cancel_scope.cancel()
+    if fault is not None or not ended:
+        raise fault or Unavailable("the agent is about to end")

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from hashlib import sha256
 
 from engine.gitops.state.project import ProjectState
 from engine.plan.render.document import plan_document
-from engine.plan.steps import Plan, RemoveVolume, ReplaceVolume
+from engine.plan.steps import (
+    Action,
+    CreateContainer,
+    CreateNetwork,
+    CreateVolume,
+    Plan,
+    RemoveVolume,
+    ReplaceContainer,
+    ReplaceVolume,
+)
 
 CHANGES = frozenset({"create", "update", "replace", "destroy"})
 HOUR = 3600.0
@@ -16,10 +26,24 @@ HOUR = 3600.0
 FLAPS, FLAP_SECONDS = 3, 600.0
 
 
-def digest_of(plan: Plan) -> str:
-    """What an approval is for: the steps, their fields and reasons."""
-    steps = plan_document(plan)["steps"]
-    return sha256(json.dumps(steps, sort_keys=True).encode()).hexdigest()[:12]
+def digest_of(plan: Plan, seal: Callable[[str], str]) -> str:
+    """What an approval is for: the steps, their fields and reasons, and what new objects would be. Sealed, since that
+    holds secrets.
+    """
+    wanted = [made_by(step.action) for step in plan.steps]
+    text = json.dumps([plan_document(plan)["steps"], wanted], sort_keys=True, default=dict)
+    return seal(text).rpartition(":")[2][:12]
+
+
+def made_by(action: Action) -> object:
+    """Of an object that isn't there yet the plan has no fields."""
+    match action:
+        case CreateContainer(desired) | ReplaceContainer(_, desired):
+            files = [[file.path, sha256(file.content).hexdigest()] for file in desired.files]
+            return [desired.image, desired.body, desired.contents, files, desired.post_start, desired.pre_stop]
+        case CreateNetwork(desired) | CreateVolume(desired) | ReplaceVolume(desired):
+            return desired.body
+    return None
 
 
 def wants_approval(plan: Plan, approve_over: int | None) -> str:

@@ -36,11 +36,11 @@ async def kept_release(desk: Desk, target: Target, state: ProjectState, revision
     name = f"release {number}"
     if known is not None and known[:2] == (name, target.settings):
         return known[2]
-    engine = await desk.engines.get(target.settings.policy.engine)
-    with opened(desk.folder / FOLDER) as ledger:
-        release = ledger.release(Key(state.engine_id, state.name), number)
-        sealer = read_sealer(state_directory(desk.environment))
-        restored = await restore(engine.reader, ledger, release, sealer, dict)
+    sealer = read_sealer(state_directory(desk.environment))
+    async with desk.reached(target.settings.policy.engine) as engine:
+        with opened(desk.folder / FOLDER) as ledger:
+            release = ledger.release(Key(state.engine_id, state.name), number)
+            restored = await restore(engine.reader, ledger, release, sealer, dict)
     secrets = frozenset(secret_values(restored.project))
     ready = Ready(restored.project, secrets=secrets, release=release, options=restored.options, notes=restored.notes)
     desk.loaded[target.key] = (name, target.settings, ready)

@@ -14,7 +14,9 @@ from engine.plan.lower.naming import PROJECT
 
 RETRY = Backoff(first=0.5, factor=2.0, longest=30.0)
 # Of these kinds; what a pull or an exec does is no drift.
-TELLING = frozenset({"die", "destroy", "stop", "kill", "pause", "oom", "update", "rename", "disconnect", "remove"})
+TELLING = frozenset(
+    {"die", "destroy", "stop", "kill", "pause", "oom", "update", "rename", "connect", "disconnect", "remove"}
+)
 # A hand or a crash seldom does one thing only.
 SETTLE_SECONDS = 0.2
 
@@ -48,10 +50,9 @@ def note(desk: Desk, choice: EngineChoice, queue: KeyedQueue[str], event: object
         state = desk.states.get(key)
         if state is None or target.settings.policy.engine != choice:
             continue
-        # a network's events bear no label of the project: by its name
-        if name == state.name or (
-            name is None and state.name and str(attributes.get("name", "")).startswith(state.name)
-        ):
+        # a network's events bear no label of the project: by its name, or by the container
+        network = name is None and state.name and str(attributes.get("name", "")).startswith(state.name)
+        if name == state.name or network or attributes.get("container") in desk.containers.get(key, ()):
             queue.add(key, delay_seconds=SETTLE_SECONDS)
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from engine.client.errors import Conflict, EngineError, NotFound, Unavailable
+from engine.client.errors import Conflict, EngineError, NotFound, Timeout, Unavailable
+from engine.client.session import Engine
 from engine.gitops.loop import gate
 from engine.gitops.loop.case import AT_ONCE, Case
 from engine.gitops.loop.desk import Ready
@@ -25,8 +26,9 @@ from engine.ledger.store import KEEP
 from engine.plan.observed import Observed
 from engine.plan.options import PlanOptions
 from engine.plan.render.document import plan_document
-from engine.plan.steps import Plan, RunProvider, WaitFor
+from engine.plan.steps import Plan, PullImage, PushImage, RunProvider, WaitFor
 from engine.plan.upkeep import addresses_of, with_upkeep
+from engine.reconcile.contents import Sealer
 from engine.reconcile.convergence import Convergence, first_steps
 from engine.reconcile.lock import LockTaken, LockTerms
 from engine.reconcile.outcome import Report
@@ -57,23 +59,24 @@ class Look(Case):
         try:
             ready = await self.ready()
         except SpecInvalid as error:
-            return self.refuse("; ".join(str(d) for d in list(error.report)[:3]))
-        except Unavailable as error:
+            return self.unreadable(error)
+        except (Unavailable, Timeout) as error:
             return await self.lost(error)
         except EngineError as error:
             return self.retry(error.message)
         if not self.new and self.policy.heal is Heal.OFF:
             return self.policy.interval_seconds
         try:
-            return await self.converge(ready)
+            async with self.desk.reached(self.policy.engine) as engine:
+                return await self.converge(ready, engine)
         except Stopped:
             return AT_ONCE
         except LockTaken as error:
             return self.retry(error.message)
-        except Unavailable as error:
+        except (Unavailable, Timeout) as error:
             return await self.lost(error)
         except EngineError as error:
-            return self.fail(error.message, final=False)
+            return self.fail(error.message)
 
     async def ready(self) -> Ready:
         """The project as it is to stand. Back is to what ran, images and all, as the ledger has it; where it has it no
@@ -89,18 +92,18 @@ class Look(Case):
                     raise
         return await self.desk.ready(target, revision)
 
-    async def lost(self, error: Unavailable) -> float:
+    async def lost(self, error: EngineError) -> float:
         """The engine went away: nothing is known, and nothing is held for it."""
         await self.desk.engines.forget(self.policy.engine)
         self.state.sync, self.state.health = Sync.UNKNOWN, Health.UNKNOWN
         return self.retry(error.message)
 
-    async def converge(self, ready: Ready) -> float:
+    async def converge(self, ready: Ready, engine: Engine) -> float:
         state, project = self.state, pinned(ready.project)
-        engine = await self.desk.engines.get(self.policy.engine)
         signed = partial(signed_digest, environment=self.desk.environment)
         work = Convergence(engine, project, environment=self.desk.environment, signed=signed)
         observed = await work.observe()
+        self.desk.containers[state.key] = frozenset(container.id for container in observed.containers)
         state.name, state.engine, state.engine_id = project.name, engine.target.address, observed.engine.id
         if (owner := owner_of(self.desk.states.values(), state)) is not state:
             state.waiting = Waiting.HANDS
@@ -111,7 +114,7 @@ class Look(Case):
         state.health = health_of(project, observed)
         if plan.empty and not self.new:
             return self.rest()
-        if (rest := self.gated(plan, ready, observed)) is not None:
+        if (rest := self.gated(plan, ready, observed, work.sealer)) is not None:
             return rest
         async with one_turn(self.turn(work, options, ready)) as work.turn:
             if await work.take(plan, observed):
@@ -158,8 +161,10 @@ class Look(Case):
         if not report.ok:
             # a connection that was lost is no fault of the revision
             await work.engine.system.ping()
-            return self.fail(failure(report), final=any(isinstance(o.step.action, WaitFor) for o in report.failed))
+            waited = any(isinstance(outcome.step.action, WaitFor) for outcome in report.failed)
+            return self.fail(failure(report), final=waited, outage=is_outage(report))
         observed = await work.observe()
+        self.desk.containers[state.key] = frozenset(container.id for container in observed.containers)
         state.health = health_of(project, observed)
         left = self.plan(work, options._replace(images_settled=True), observed)
         if not left.empty:
@@ -180,10 +185,10 @@ class Look(Case):
             work.plan(options, observed), work.project, observed, owned=owned, prune=self.policy.prune, restart=True
         )
 
-    def gated(self, plan: Plan, ready: Ready, observed: Observed) -> float | None:
+    def gated(self, plan: Plan, ready: Ready, observed: Observed, sealer: Sealer) -> float | None:
         """None where the plan may go out, else how long to rest."""
         state = self.state
-        digest = gate.digest_of(plan)
+        digest = gate.digest_of(plan, sealer.seal)
         told = state.digest == digest
         if not plan.empty:
             state.pending, state.digest, state.sync = plan_document(plan), digest, Sync.OUT_OF_SYNC
@@ -195,6 +200,8 @@ class Look(Case):
         ):
             state.waiting, state.reason = Waiting.APPROVAL, f"{why}: `rorqual agent approve {state.key}` accepts that"
             if not told:
+                # an approval that there may be was for another plan
+                self.desk.store.spend(state.key)
                 self.desk.tell(state, "approval", f"{state.reason} (plan {digest})")
             return self.policy.interval_seconds
         return None if self.new else self.drifted(plan, ready, observed, told=told)
@@ -204,7 +211,7 @@ class Look(Case):
         state = self.state
         text = gate.summary(plan)
         if not told:
-            self.desk.tell(state, "drifted", text)
+            self.desk.tell(state, "drifted", text, self.choice.revision)
         if self.policy.heal is Heal.REPORT:
             state.reason = f"drifted: {text}"
             return self.policy.interval_seconds
@@ -231,7 +238,8 @@ class Look(Case):
         begun = state.attempted == self.choice.revision and state.attempted_at <= self.now
         if not begun:
             state.attempted, state.attempted_at, state.failures = self.choice.revision, self.now, 0
-        state.health = Health.PROGRESSING
+            state.images_at = 0.0
+        self.stood, state.health = state.health, Health.PROGRESSING
         if self.new and not begun and not plan.empty and not self.back:
             self.desk.tell(state, "syncing", f"{self.choice.revision[:12]}: {gate.summary(plan)}")
         if ready.release is None:
@@ -253,13 +261,38 @@ class Look(Case):
         return await self.apply(work, plan)
 
     async def apply(self, work: Convergence, plan: Plan) -> Report:
-        limit = self.desk.parallel_steps
-        return await work.run(plan, Heard(), limit=limit, warn=lambda _, __: None, stopping=self.desk.stopping)
+        limit, heard = self.desk.parallel_steps, Heard(self.desk.clock)
+        # what a service waits for must come in time, too: there is nobody here to grow impatient
+        plan = bounded(plan, self.policy.health_timeout_seconds)
+        report = await work.run(plan, heard, limit=limit, warn=lambda _, __: None, stopping=self.desk.stopping)
+        if self.new and heard.images_at and not self.state.images_at and not is_outage(report):
+            # how long images take is no matter of health
+            self.state.images_at = heard.images_at
+            self.desk.store.save(self.state)
+        return report
 
     async def settle(self, work: Convergence) -> Report:
         """Until everything runs and is healthy, within what is left of the time that the revision has."""
-        left = self.state.attempted_at + self.policy.health_timeout_seconds - self.now
+        left = self.policy.health_timeout_seconds - self.taken_seconds
         seconds = max(1.0, left) if self.new else self.policy.health_timeout_seconds
         keys = [key for key, service in work.project.services.items() if service.replicas]
         plan = work.settling(keys, seconds, await work.observe(), "its health decides over the release")
-        return await self.apply(work, plan)
+        async with self.desk.aside():
+            return await self.apply(work, plan)
+
+
+def is_outage(report: Report) -> bool:
+    """Whether it failed by images alone that no registry gave or took."""
+    actions = [outcome.step.action for outcome in report.failed]
+    return bool(actions) and all(isinstance(action, PullImage | PushImage) for action in actions)
+
+
+def bounded(plan: Plan, seconds: float) -> Plan:
+    """The plan with an end to every wait."""
+    steps = tuple(
+        step._replace(action=step.action._replace(timeout_seconds=seconds))
+        if isinstance(step.action, WaitFor) and step.action.timeout_seconds is None
+        else step
+        for step in plan.steps
+    )
+    return plan._replace(steps=steps)

@@ -6,6 +6,8 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+import anyio
+
 from engine.gitops.bus import Bus
 from engine.gitops.engines import open_engines
 from engine.gitops.loop.agent import Agent
@@ -36,6 +38,7 @@ async def open_agent(
                 places,
                 clock,
                 parallel_steps=steps,
+                slots=anyio.Semaphore(settings.parallel),
                 folder=state_directory(environment),
                 environment=environment,
             )

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engine.plan.steps import Step
-from engine.reconcile.outcome import Outcome, Report
+from engine.kit.clock import Clock, SystemClock
+from engine.plan.steps import BuildImage, PullImage, Step
+from engine.reconcile.outcome import Outcome, Report, Status
 
 
 @dataclass(slots=True)
 class Heard:
-    """`now` are the addresses at work, for the API; warnings are what the engine could not honour."""
+    """`images_at` is when the last image was there, in Unix seconds; 0 where none was fetched or made."""
 
-    now: set[str] = field(default_factory=set)
-    warnings: list[str] = field(default_factory=list)
+    clock: Clock = field(default_factory=SystemClock)
+    images_at: float = 0.0
 
     def started(self, step: Step) -> None:
-        self.now.add(str(step.address))
+        pass
 
     def line(self, step: Step, text: str, current: int | None = None, total: int | None = None) -> None:
         pass
 
     def finished(self, outcome: Outcome) -> None:
-        self.now.discard(str(outcome.step.address))
+        if isinstance(outcome.step.action, PullImage | BuildImage) and outcome.status is Status.DONE:
+            self.images_at = self.clock.now()
 
 
 def failure(report: Report) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from engine.client.errors import EngineError, Unavailable
+from engine.client.errors import EngineError, Timeout, Unavailable
 from engine.gitops.loop import gate
 from engine.gitops.loop.desk import Desk
 from engine.gitops.loop.progress import Heard, failure
@@ -41,7 +41,7 @@ async def prune(desk: Desk, state: ProjectState) -> float | None:
     choice = EngineChoice(state.host, state.context)
     try:
         return await remove(desk, state, choice)
-    except Unavailable as error:
+    except (Unavailable, Timeout) as error:
         await desk.engines.forget(choice)
         state.waiting, state.reason = Waiting.RETRY, error.message
     except EngineError as error:
@@ -50,10 +50,10 @@ async def prune(desk: Desk, state: ProjectState) -> float | None:
 
 
 async def remove(desk: Desk, state: ProjectState, choice: EngineChoice) -> float | None:
-    engine = await desk.engines.get(choice)
-    work = Convergence(engine, Project(name=state.name, working_dir="/"), environment=desk.environment)
-    async with one_turn(turn_of(desk, state, work)) as work.turn:
-        return await remove_in_turn(desk, state, work)
+    async with desk.reached(choice) as engine:
+        work = Convergence(engine, Project(name=state.name, working_dir="/"), environment=desk.environment)
+        async with one_turn(turn_of(desk, state, work)) as work.turn:
+            return await remove_in_turn(desk, state, work)
 
 
 def turn_of(desk: Desk, state: ProjectState, work: Convergence) -> Turn:
@@ -75,7 +75,7 @@ async def remove_in_turn(desk: Desk, state: ProjectState, work: Convergence) -> 
         desk.tell(state, "pruned", "it left the repository: its containers and networks were removed")
         forget(desk, state)
         return None
-    digest = gate.digest_of(doomed)
+    digest = gate.digest_of(doomed, work.sealer.seal)
     if desk.store.approved(state.key, digest):
         if not await carry_out(desk, state, work, doomed):
             return RETRY_SECONDS
@@ -122,6 +122,7 @@ def forget(desk: Desk, state: ProjectState) -> None:
     desk.store.forget(state.key)
     desk.states.pop(state.key, None)
     desk.loaded.pop(state.key, None)
+    desk.containers.pop(state.key, None)
 
 
 def holds_data(folder: Path) -> bool:

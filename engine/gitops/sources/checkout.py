@@ -141,8 +141,11 @@ class Checkouts:
             urls = await self.module_urls(target / ".gitmodules")
             for name, pinned in await self.pinned(mirror, commit):
                 if (target / name).is_dir() and name in urls:
-                    module = await self.module(mirror.origin, urls[name])
-                    await module.fetch_commit(pinned)
+                    try:
+                        module = await self.module(mirror.origin, urls[name])
+                        await module.fetch_commit(pinned)
+                    except SourceFault as error:
+                        raise SourceFault(f"submodule {name} ({urls[name]}): {error.message}") from error
                     parts += await self.fill(new, f"{path}/{name}".lstrip("/"), module, pinned, depth + 1)
         return parts
 

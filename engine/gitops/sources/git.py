@@ -26,12 +26,17 @@ SETTINGS = """[safe]
 \thooksPath = /dev/null
 [advice]
 \tdetachedHead = false
+[versionsort]
+\tsuffix = -
 """
 LFS = (
     "filter.lfs.required=true",
     "filter.lfs.smudge=git-lfs smudge -- %f",
     "filter.lfs.clean=git-lfs clean -- %f",
     "filter.lfs.process=git-lfs filter-process",
+    # what isn't there is asked for again at the next look, not for minutes within this one
+    "lfs.transfer.maxretries=1",
+    "lfs.transfer.maxretrydelay=1",
 )
 
 

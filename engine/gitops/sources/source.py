@@ -89,6 +89,8 @@ class GitSource:
         async with self.turn:
             if (checkout := self.checkouts.find(revision)) is None:
                 await self.mirror.fetch_commit(revision)
+                if self.origin.signatures is not None:
+                    await verify(self.mirror, self.origin.signatures, revision, self.home)
                 checkout = await self.checkouts.make(self.mirror, revision)
         return Tree(self.settings, revision, checkout.folder, checkout)
 

@@ -41,7 +41,10 @@ class ProjectState:
     whole, `before` the one that was so before it. `held` maps revisions that failed to why; `rolled_back`
     is the one that a person held. `owned` are the services, networks and volumes that this source has put there or
     taken over, as addresses; `releases` are the numbers under which the ledger has revisions that stood;
-    `suspend_said`, `host`, `context` and `prune` are of the last settings, for when the project has left its source.
+    `images_at` is when the images of what was `attempted` were there, where they had to be fetched or made;
+    `told` is the last failure that was told; `unread` the revision that is held because it can't be read; `form` is
+    what the settings made of `synced`, sealed; `suspend_said`, `host`, `context` and `prune` are of the last settings,
+    for when the project has left its source.
     Times are Unix seconds.
     """
 
@@ -57,6 +60,7 @@ class ProjectState:
     rolled_back: str = ""
     attempted: str = ""
     attempted_at: float = 0.0
+    images_at: float = 0.0
     synced_at: float = 0.0
     checked_at: float = 0.0
     held: dict[str, str] = field(default_factory=dict)
@@ -70,6 +74,9 @@ class ProjectState:
     failures: int = 0
     unsettled: int = 0
     crashes: int = 0
+    told: str = ""
+    unread: str = ""
+    form: str = ""
     heals: list[float] = field(default_factory=list)
     flaps: dict[str, list[float]] = field(default_factory=dict)
     pending: dict[str, Any] | None = None

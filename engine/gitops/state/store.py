@@ -126,6 +126,11 @@ class Store:
         rows = self._do("SELECT * FROM events WHERE id > ? ORDER BY id DESC LIMIT ?", after, limit).fetchall()
         return (Event(*row) for row in reversed(rows))
 
+    def events_after(self, after: int, limit: int = 500) -> list[Event]:
+        """The oldest of those that came later."""
+        rows = self._do("SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?", after, limit).fetchall()
+        return [Event(*row) for row in rows]
+
     def first_delivery(self, id: str, at: float) -> bool:
         """Whether a webhook's delivery is new; old ones are forgotten after a week."""
         self._do("DELETE FROM deliveries WHERE at < ?", at - 604_800)

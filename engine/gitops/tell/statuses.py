@@ -16,7 +16,14 @@ from engine.gitops.tell.post import post
 from engine.kit.clock import Clock
 
 # Event → what it means for the commit, in our words.
-MEANINGS = {"syncing": "pending", "approval": "pending", "synced": "success", "failed": "failure"}
+MEANINGS = {
+    "syncing": "pending",
+    "approval": "pending",
+    "synced": "success",
+    "healed": "success",
+    "failed": "failure",
+    "unsettled": "failure",
+}
 GITLAB_WORDS = {"pending": "running", "success": "success", "failure": "failed"}
 LONGEST = 140
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.plan.desired import InjectedFile, Withheld
 from specs.models import Config, FileReference, Mount, Project, Secret, Service
@@ -15,7 +15,8 @@ class Mounts:
     """The four places of a create body where mounts go, and what is copied in before the start.
 
     `sources` maps a target to the host file whose content is part of the container's identity: configs, secrets,
-    and read-only binds (of which only regular files up to 1 MiB are hashed, by whoever reads the disk).
+    and read-only binds, whose targets are `bound` (of these only regular files up to 1 MiB are hashed, by whoever reads
+    the disk).
     """
 
     binds: list[str] = field(default_factory=list)
@@ -26,6 +27,7 @@ class Mounts:
     sources: dict[str, str] = field(default_factory=dict)
     secret_targets: set[str] = field(default_factory=set)
     withheld: list[Withheld] = field(default_factory=list)
+    bound: set[str] = field(default_factory=set)
 
 
 def lower_mounts(project: Project, service: Service) -> Mounts:
@@ -63,6 +65,7 @@ def place(out: Mounts, project: Project, mount: Mount) -> None:
             out.mounts.append(mount_object(project, mount))
     if mount.type == "bind" and mount.read_only and mount.source:
         out.sources[target] = mount.source
+        out.bound.add(target)
 
 
 def needs_mount(mount: Mount) -> bool:
@@ -125,6 +128,7 @@ def attach(out: Mounts, item: Config | Secret, reference: FileReference, target:
     if item.file is not None:
         out.mounts.append({"Type": "bind", "Source": item.file, "Target": target, "ReadOnly": True})
         out.sources[target] = item.file
+        out.bound.discard(target)
         return
     if (withheld := withheld_content(item, reference.source or "", "secret" if secret else "config")) is not None:
         out.withheld.append(withheld)
@@ -158,7 +162,20 @@ def numeric(text: str | None) -> int:
     return int(text) if text and text.isdigit() else 0
 
 
-def file_sources(project: Project) -> Iterable[str]:
-    """Every host path whose content may be part of some container's identity."""
-    for service in project.services.values():
-        yield from lower_mounts(project, service).sources.values()
+class GivenFile(NamedTuple):
+    """How containers are given a file of the host: `secret` if any has it as one, `bound` if all only mount it."""
+
+    secret: bool = False
+    bound: bool = True
+
+
+def given_files(project: Project, services: Iterable[Service]) -> dict[str, GivenFile]:
+    """By host path, everything whose content may be part of the identity of these services' containers."""
+    found: dict[str, GivenFile] = {}
+    for service in services:
+        mounts = lower_mounts(project, service)
+        for target, path in mounts.sources.items():
+            before = found.get(path, GivenFile())
+            secret = before.secret or target in mounts.secret_targets
+            found[path] = GivenFile(secret, before.bound and target in mounts.bound)
+    return dict(sorted(found.items()))

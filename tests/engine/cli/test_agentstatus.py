@@ -33,6 +33,15 @@ def test_in_80_columns_every_reason_is_whole_below_the_table() -> None:
     assert " ".join(line.strip() for line in lines[3:]) == f"shop: {WHY} source team: {SOURCES[1]['error']}"
 
 
+def test_in_60_columns_nothing_is_cut_but_the_ids() -> None:
+    lines = render_status([project("billing", health="degraded"), HELD], SOURCES, 60).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert lines[0].split() == ["PROJECT", "SYNC", "HEALTH", "REVISION"]
+    assert lines[1].split() == ["billing", "synced", "degraded", GOOD[:7]]
+    assert lines[2].split() == ["shop", "out-of-sync", "healthy", GOOD[:7], "→", BAD[:7]]
+    assert " ".join(line.strip() for line in lines[3:]) == f"shop: {WHY} source team: {SOURCES[1]['error']}"
+
+
 def test_what_fits_in_80_columns_stays_on_one_line() -> None:
     lines = render_status([project("blog", reason="suspended", waiting="suspended")], [], 80).splitlines()
     assert lines[0].endswith("REASON") and lines[1].endswith("suspended") and len(lines) == 2

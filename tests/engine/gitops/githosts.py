@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import shutil
 import socket
@@ -77,6 +78,9 @@ def tls_host(folder: Path, repositories: Path) -> Iterator[TlsHost]:
             if not good:
                 self.answer(401, [("WWW-Authenticate", 'Basic realm="git"')], b"who are you?")
                 return
+            if "/info/lfs/" in self.path:
+                self.answer(*lfs_answer(self.path, body, f"https://{self.headers['Host']}", repositories))
+                return
             done = subprocess.run(BACKEND.split(), input=body, env=self.cgi(), capture_output=True, check=True)
             head, _, content = done.stdout.partition(b"\r\n\r\n")
             headers = [line.split(": ", 1) for line in head.decode().split("\r\n")]
@@ -121,6 +125,20 @@ def tls_host(folder: Path, repositories: Path) -> Iterator[TlsHost]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def lfs_answer(path: str, body: bytes, host: str, repositories: Path) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Git LFS' batch API, and the contents: those that lie in the bare repository's `lfs/objects`."""
+    repository, _, rest = path.lstrip("/").partition("/info/lfs/")
+    objects = repositories / repository / "lfs" / "objects"
+    if rest.startswith("content/"):
+        found = next(objects.rglob(rest.rpartition("/")[2]), None)
+        return (404, [], b"") if found is None else (200, [], found.read_bytes())
+    wanted = json.loads(body)["objects"]
+    links = [{"href": f"{host}/{repository}/info/lfs/content/{each['oid']}"} for each in wanted]
+    answers = [{**each, "actions": {"download": link}} for each, link in zip(wanted, links, strict=True)]
+    head = [("Content-Type", "application/vnd.git-lfs+json")]
+    return 200, head, json.dumps({"transfer": "basic", "objects": answers}).encode()
 
 
 @dataclass

@@ -44,6 +44,9 @@ class Host:
     source: str = ""
     discovered: bool = False
     directory: Path | None = None
+    parallel: int = 4
+    # More of agent.yaml.
+    more: str = ""
     events: list[Event] = field(default_factory=list)
 
     def web(self, command: str = "sleep 1000", more: str = "") -> str:
@@ -65,10 +68,10 @@ class Host:
     def config(self) -> Path:
         path, named = self.folder / "agent.yaml", f", {self.policy}" if self.policy else ""
         path.write_text(
-            f"state: {self.folder}/state\n"
+            f"state: {self.folder}/state\nparallel: {self.parallel}\n"
             f"engine: {{host: '{self.running.host}'}}\n"
             "defaults: {health_timeout: 15s}\n"
-            f"sources:\n  s:\n    {self.origin}\n    interval: 200ms\n{self.source}"
+            f"{self.more}sources:\n  s:\n    {self.origin}\n    interval: 200ms\n{self.source}"
             + ("" if self.discovered else f"    projects:\n      {self.name}: {{path: app{named}}}\n")
         )
         return path

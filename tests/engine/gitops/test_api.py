@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import shutil
 import tempfile
 import time
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ import anyio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from engine.gitops.api.hooks import LARGEST_BODY
 from engine.gitops.api.routes import ROUTES, Route
 from engine.gitops.api.server import open_doors, serve_api
 from engine.gitops.loop.agent import Agent
@@ -32,6 +35,7 @@ from engine.http.dial import dial_tcp, dial_unix
 from engine.http.message import Request
 from engine.http.pool import Pool
 from tests.engine.gitops.repository import Repository, make_repository
+from tests.workshop import RORQUAL
 
 pytestmark = pytest.mark.anyio
 PATIENCE_SECONDS = 30.0
@@ -39,6 +43,19 @@ KINDS = ("github", "gitlab", "gitea", "forgejo", "generic")
 # but for the webhooks, of which the signature decides
 ASKED = [route for route in ROUTES if route.pattern != "/hooks/{source}"]
 SECRET = b"s3cret"
+FLOOD, FLOOD_AT_ONCE = 2000, 50
+STRANGERS, STRANGERS_PIECES = 32, 32
+
+
+class AsyncPieces:
+    """So many pieces of 64 KiB."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for _ in range(self.count):
+            yield b"x" * (64 << 10)
 
 
 @dataclass
@@ -47,6 +64,7 @@ class Asked:
     repository: Repository
     own: Pool
     port: Pool
+    port_number: int = 0
 
     async def ask(
         self, method: str, path: str, *, token: str = "", body: bytes = b"", headers: Mapping[str, str] | None = None
@@ -105,7 +123,8 @@ async def serving(folder: Path) -> AsyncIterator[Asked]:
                 tasks.start_soon(agent.run)
                 tasks.start_soon(serve_api, agent, doors)
                 own = Pool(partial(dial_unix, str(agent.desk.places.socket)), host="agent")
-                asked = Asked(agent, repository, own, Pool(partial(dial_tcp, "127.0.0.1", port), host="127.0.0.1"))
+                pool = Pool(partial(dial_tcp, "127.0.0.1", port), host="127.0.0.1")
+                asked = Asked(agent, repository, own, pool, port)
                 await asked.ready()
                 yield asked
                 await own.aclose()
@@ -163,7 +182,9 @@ async def test_a_replayed_or_stale_delivery_does_nothing(asked: Asked) -> None:
 
 
 async def test_a_flood_of_webhooks_makes_few_looks(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands that are real, and as many that are not; the newest commit is there at the end."""
     looks = 0
+    new = asked.repository.commit({"README": "new"})
     look = GitSource.look
 
     async def counted(self: GitSource) -> Tree:
@@ -173,14 +194,66 @@ async def test_a_flood_of_webhooks_makes_few_looks(asked: Asked, monkeypatch: py
 
     monkeypatch.setattr(GitSource, "look", counted)
 
-    async def deliver(number: int) -> None:
-        body = json.dumps({"number": number}).encode()
-        assert (await asked.ask("POST", "/hooks/github", body=body, headers=signed("github", body)))[0] == 202
+    async def deliver(start: int) -> None:
+        for number in range(start, FLOOD, FLOOD_AT_ONCE):
+            body = json.dumps({"number": number}).encode()
+            assert (await asked.ask("POST", "/hooks/github", body=body, headers=signed("github", body)))[0] == 202
+            forged = signed("github", body, secret=b"guess")
+            assert (await asked.ask("POST", "/hooks/github", body=body, headers=forged))[0] == 401
 
     async with anyio.create_task_group() as tasks:
-        for number in range(200):
-            tasks.start_soon(deliver, number)
-    assert 1 <= looks < 50
+        for start in range(FLOOD_AT_ONCE):
+            tasks.start_soon(deliver, start)
+    assert 1 <= looks < FLOOD / 10
+    with anyio.fail_after(PATIENCE_SECONDS):
+        while asked.agent.followings["github"].revision != new:  # noqa: ASYNC110 - nobody tells
+            await anyio.sleep(0.01)
+
+
+async def test_large_bodies_of_strangers_take_no_memory(asked: Asked) -> None:
+    """As many at once as there may be, each as large as a delivery may be but for one byte, none of them signed."""
+    tracemalloc.start()
+
+    async def send() -> None:
+        request = Request(
+            "POST", "/hooks/github", {"x-hub-signature-256": "sha256=guess"}, AsyncPieces(STRANGERS_PIECES)
+        )
+        async with asked.port.exchange(request, timeout_seconds=60) as response:
+            assert response.status == 401
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(STRANGERS):
+            tasks.start_soon(send)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < STRANGERS * STRANGERS_PIECES * (64 << 10) / 4
+    too_large = AsyncPieces(LARGEST_BODY // (64 << 10) + 1)
+    async with asked.port.exchange(Request("POST", "/hooks/github", {}, too_large), timeout_seconds=60) as response:
+        assert response.status == 413
+
+
+async def test_who_only_holds_connections_keeps_nobody_out_for_long(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All connections of the port taken: by half a head, by nothing at all. The agent's own socket goes on."""
+    monkeypatch.setattr("engine.gitops.api.server.MOST_CONNECTIONS", 8)
+    monkeypatch.setattr("engine.gitops.api.server.REST_SECONDS", 1.0)
+    monkeypatch.setattr("engine.http.server.HEAD_SECONDS", 1.0)
+    async with serving(folder) as asked:
+        host, port = "127.0.0.1", asked.port_number
+        await asked.port.aclose()
+        held = [await anyio.connect_tcp(host, port) for _ in range(8)]
+        for each in held[:4]:
+            await each.send(b"GET /healthz HTT")
+        response, _ = await asked.own.fetch(Request("GET", "/v1/projects"), timeout_seconds=30)
+        assert response.status == 200
+        fresh = Pool(partial(dial_tcp, host, port), host=host)
+        with anyio.fail_after(PATIENCE_SECONDS):
+            response, _ = await fresh.fetch(Request("GET", "/healthz"), timeout_seconds=30)
+        assert response.status == 200
+        await fresh.aclose()
+        for each in held:
+            await each.aclose()
 
 
 async def test_unknown_hooks_and_large_bodies_are_refused(asked: Asked) -> None:
@@ -293,10 +366,42 @@ async def test_events_are_streamed_as_they_happen_and_from_where_a_client_left(a
     assert past[0]["text"] == "second"
 
 
+async def test_who_comes_back_after_long_gets_every_event_once_and_in_order(asked: Asked) -> None:
+    bus = asked.agent.desk.bus
+    for number in range(1200):
+        bus.tell("drifted", "p", "abc", str(number))
+    first = next(event.id for event in bus.store.events(0, 5000) if event.text == "0")
+    headers = {"authorization": "Bearer r-token", "last-event-id": str(first)}
+    got = b""
+    async with asked.port.exchange(Request("GET", "/v1/events", headers)) as response:
+        with anyio.fail_after(PATIENCE_SECONDS):
+            while b": following" not in got:
+                got += await response.receive()
+    data = [json.loads(line.removeprefix("data: ")) for line in got.decode().splitlines() if line.startswith("data: ")]
+    assert [each["text"] for each in data if each["kind"] == "drifted"] == [str(n) for n in range(1, 1200)]
+    assert [each["id"] for each in data] == sorted({each["id"] for each in data})
+
+
 async def test_metrics_are_prometheus_text(asked: Asked) -> None:
+    """Named as Prometheus' own linter wants it (promtool check metrics), and each in the manual."""
+    asked.agent.desk.bus.tell("synced", "p", "abc", "text")
     _, text = await asked.ask("GET", "/metrics", token="r-token")
+    manual = (Path(__file__).parents[3] / "docs/agent.md").read_text()
+    for family in text_string_to_metric_families(text):
+        assert family.documentation, f"{family.name} has no help"
+        assert re.fullmatch("[a-z][a-z0-9_]*", family.name) and not family.name.endswith(("_total", "_count", "_sum"))
+        for sample in family.samples:
+            assert sample.name.endswith("_total") == (family.type == "counter"), sample.name
+            assert not {"le", "quantile", "job", "instance"} & sample.labels.keys(), sample.name
+            assert sample.name.startswith("process_") or f"`{sample.name}`" in manual, sample.name
     samples = {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}
-    assert {"rorqual_project", "rorqual_project_synced", "rorqual_source_up", "rorqual_looks_total"} <= samples
+    assert {
+        "rorqual_project_info",
+        "rorqual_project_synced",
+        "process_resident_memory_bytes",
+        "rorqual_source_up",
+        "rorqual_looks_total",
+    } <= samples
 
 
 async def test_openapi_describes_every_route_and_the_shape_of_what_comes(asked: Asked) -> None:
@@ -306,3 +411,27 @@ async def test_openapi_describes_every_route_and_the_shape_of_what_comes(asked: 
     shape = found["components"]["schemas"]["ProjectDocument"]
     _, projects = await asked.ask("GET", "/v1/projects", token="r-token")
     assert set(projects[0]) == set(shape["properties"])
+
+
+async def test_commands_say_what_is_wrong_with_a_name_a_token_or_an_address(asked: Asked, folder: Path) -> None:
+    (folder / "guess").write_text("guess")
+    here = f"127.0.0.1:{asked.port_number}"
+
+    async def told(*words: str, token: str = "admin", code: int = 1) -> str:
+        more = ["--token-file", str(folder / token)] if token else []
+        done = await anyio.run_process([RORQUAL, "agent", *words, *more], check=False)
+        assert (done.returncode, b"Traceback" in done.stderr) == (code, False), done.stderr
+        return " ".join(done.stderr.decode().split())
+
+    at = ("--agent", here)
+    assert 'there is no project "p-gihub" here: did you mean "p-github"?' in await told("sync", "p-gihub", *at)
+    assert "`rorqual agent status` lists them" in await told("plan", "a/b", *at)
+    assert "name a token: Authorization: Bearer" in await told("status", *at, token="guess")
+    assert "a token of role read may not do this: it takes sync" in await told("suspend", "p-github", *at, token="read")
+    assert "No such file or directory" in await told("status", *at, token="nowhere")
+    assert "no plan of p-github waits for an approval" in await told("approve", "p-github", *at)
+    assert "no agent answers at 127.0.0.1:1 (" in await told("status", "--agent", "127.0.0.1:1")
+    assert "ADDRESS:PORT" in await told("status", "--agent", "localhost", code=64)
+    assert "can't read" in await told("status", "-c", str(folder / "none.yaml"))
+    done = await anyio.run_process([RORQUAL, "agent", "plan", "p-github", *at, "--token-file", str(folder / "read")])
+    assert done.stdout == b"p-github: no plan waits\n"

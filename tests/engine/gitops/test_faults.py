@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 from engine.client.session import Engine
+from engine.gitops.loop import orders
 from engine.gitops.loop.look import Look
 from engine.gitops.state.project import Health, Sync, Waiting
 from engine.gitops.state.store import StateFault, Store
@@ -74,7 +75,7 @@ async def test_a_plan_that_is_never_empty_stops_the_loop_on_that_project(
         assert state.reason == "service.web.1: environment.N won't settle: '1' → '2'"
         assert (await host.heard("unsettled")).text.endswith(state.reason)
         monkeypatch.undo()
-        agent.sync(host.name)
+        orders.sync(agent, host.name)
         await host.until(agent, lambda s: s.sync is Sync.SYNCED)
         assert len(await host.containers(client)) == 1
 
@@ -88,8 +89,10 @@ async def test_waves_come_one_after_the_other(there: tuple[Host, Engine]) -> Non
     first = host.commit(host.web())
     async with host.agent() as agent:
         state = await host.until(agent, lambda s: s.waiting is Waiting.WAVE)
-        assert (state.reason, await host.containers(client)) == ("comes after other", {})
+        assert state.reason.startswith("comes after other, which is ") and await host.containers(client) == {}
         await host.heard("failed")
+        state = await host.until(agent, lambda s: "is held" in s.reason)
+        assert "other, which is out-of-sync: " in state.reason and "unhealthy" in state.reason, "and why it isn't there"
         assert await host.containers(client) == {}, "the first wave isn't there"
         healthy = f"name: other-{host.name}\n{host.web()}"
         second = host.repository.commit({"other/compose.yaml": healthy})

@@ -11,6 +11,7 @@ import pytest
 
 from engine.client.errors import Conflict
 from engine.client.session import Engine
+from engine.gitops.loop import orders
 from engine.gitops.state.project import Health, Sync, Waiting
 from tests.engine.gitops.host import Host, hosting
 from tests.engines import RunningEngine
@@ -57,8 +58,8 @@ async def test_a_folder_that_turns_bad_goes_back_to_what_was_healthy_also_after_
         await host.until(agent, lambda s: s.sync is Sync.SYNCED and s.health is Health.HEALTHY and s.synced != first)
         assert (await client.containers.inspect(f"{host.name}-web-1"))["Config"]["Cmd"] == ["sleep", "3000"]
         with pytest.raises(Conflict, match="no release of 000000000000 is recorded"):
-            agent.rollback(host.name, "0" * 40, "a test")
-        back = agent.rollback(host.name, None, "a test")
+            await orders.rollback(agent, host.name, "0" * 40, "a test")
+        back = await orders.rollback(agent, host.name, None, "a test")
         assert back == first
         await host.until(agent, lambda s: s.synced == first and s.health is Health.HEALTHY)
         assert (await client.containers.inspect(f"{host.name}-web-1"))["Config"]["Cmd"] == ["sleep", "1000"]

@@ -132,6 +132,57 @@ async def test_the_highest_tag_of_a_pattern_wins(repository: Repository, places:
     assert (await source.look()).revision == ten
 
 
+async def test_a_candidate_comes_before_its_release(repository: Repository, places: Places) -> None:
+    source = await opened(places, repository.bare, branch=None, tag="v*")
+    for tag in ("v2.0", "v2.0-rc2", "v2.0-rc10", "v2.0.1-rc1", "v2.0.1"):
+        commit = repository.commit({"a": tag})
+        repository.git("tag", tag)
+        repository.git("push", "-q", "--tags", "origin")
+        if tag in {"v2.0", "v2.0.1-rc1", "v2.0.1"}:
+            highest = commit
+        assert (await source.look()).revision == highest, tag
+    repository.git("push", "-q", "origin", ":refs/tags/v2.0.1", ":refs/tags/v2.0.1-rc1")
+    assert (await source.look()).revision != highest, "a tag that was taken back is no tag"
+
+
+async def test_a_branch_that_is_deleted_is_told_and_what_was_fetched_stays(
+    repository: Repository, places: Places
+) -> None:
+    first = repository.commit({"a": "1"})
+    repository.git("push", "-q", "origin", "HEAD:other")
+    repository.git("symbolic-ref", "HEAD", "refs/heads/other", folder=repository.bare)
+    source = await opened(places, repository.bare)
+    folder = (await source.look()).folder
+    repository.git("push", "-q", "origin", ":main")
+    with pytest.raises(SourceFault, match='has no branch "main"'):
+        await source.look()
+    assert (await source.at(first)).folder == folder and (folder / "a").read_text() == "1"
+    again = repository.commit({"a": "2"})
+    assert (await source.look()).revision == again
+
+
+async def test_a_submodule_that_is_gone_is_told_by_its_address_and_got_over(
+    repository: Repository, places: Places, tmp_path: Path
+) -> None:
+    other = make_repository(tmp_path / "other")
+    other.commit({"conf": "one"})
+    repository.git("submodule", "add", "-q", str(other.bare), "parts")
+    first = repository.commit({"a": "1"})
+    source = await opened(places, repository.bare)
+    assert (await source.look()).revision == first
+    other.commit({"conf": "two"})
+    repository.git("submodule", "update", "-q", "--remote", "parts")
+    second = repository.commit({"a": "2"})
+    away = other.bare.with_name("away.git")
+    other.bare.rename(away)
+    with pytest.raises(SourceFault, match=r"submodule parts.*other/origin\.git"):
+        await source.look()
+    assert (await source.at(first)).folder.is_dir()
+    away.rename(other.bare)
+    tree = await source.look()
+    assert (tree.revision, (tree.folder / "parts/conf").read_text()) == (second, "two")
+
+
 async def test_one_commit_can_be_named(repository: Repository, places: Places) -> None:
     first = repository.commit({"a": "1"})
     repository.commit({"a": "2"})
@@ -210,6 +261,9 @@ async def test_a_commit_without_a_trusted_signature_is_refused(
     repository.git("config", "user.signingkey", str(tmp_path / "good"))
     signed = repository.commit({"a": "2"}, "by a friend", "-S")
     assert (await source.look()).revision == signed
+    # nor may anybody go back to a commit that could not have come in
+    with pytest.raises(Untrusted, match="a key that is not among the allowed signers"):
+        await source.at(repository.git("rev-parse", "HEAD~1"))
 
 
 async def test_a_keyring_decides_whose_openpgp_signature_counts(

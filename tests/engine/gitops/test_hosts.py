@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +58,36 @@ async def test_https_with_a_password_from_a_file(repository: Repository, places:
             other.prepare()
             with pytest.raises(SourceFault, match=told):
                 await (await opened(other, url, credentials=credentials)).look()
+    assert holding(tmp_path, PASSWORD) == [], "no password in any file of the agent's"
+
+
+@pytest.mark.skipif(shutil.which("git-lfs") is None, reason="needs git-lfs; `make test` installs it")
+async def test_files_of_git_lfs_come_with_the_same_password(
+    repository: Repository, places: Places, tmp_path: Path
+) -> None:
+    repository.git("config", "remote.origin.url", f"file://{repository.bare}")
+    repository.git("lfs", "install", "--local")
+    repository.git("lfs", "track", "*.film")
+    repository.commit({"site/one.film": "the content"})
+    repository.git("lfs", "push", "--all", "origin")
+    password = secret(tmp_path / "password", f"{PASSWORD}\n")
+    with tls_host(tmp_path, repository.bare.parent) as host:
+        url = f"{host.url}/{repository.bare.name}"
+        credentials = Credentials(USER, password, ca_file=host.ca)
+        tree = await (await opened(places, url, credentials=credentials, lfs=True)).look()
+        assert (tree.folder / "site/one.film").read_text() == "the content"
+        # without lfs: true the pointer is there, and is no content to mount
+        other = Places(tmp_path / "state-pointers")
+        other.prepare()
+        tree = await (await opened(other, url, credentials=credentials)).look()
+        with pytest.raises(SourceFault, match=r"one\.film is kept in Git LFS .*set lfs: true"):
+            other.objects.put("1234", tree.folder / "site")
+        # one that the server doesn't have is told, and nothing is taken for the content
+        shutil.rmtree(repository.bare / "lfs")
+        broken = Places(tmp_path / "state-gone")
+        broken.prepare()
+        with pytest.raises(SourceFault, match=r"git checkout: .*(smudge|one\.film|404|Not [Ff]ound)"):
+            await (await opened(broken, url, credentials=credentials, lfs=True)).look()
     assert holding(tmp_path, PASSWORD) == [], "no password in any file of the agent's"
 
 

@@ -1,4 +1,5 @@
-"""An agent killed at random in a stream of commits: the last one stands, nothing is left over, releases are known.
+"""An agent killed at random in a stream of commits, some of which rewrite the history: the last one stands, nothing is
+left over, releases are known.
 
 `make test` kills it ten times by a fixed seed; RORQUAL_CHAOS=1 (`make chaos`) a hundred times.
 """
@@ -25,6 +26,8 @@ from tests.workshop import RORQUAL, Workshop
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 KILLS = 100 if os.environ.get("RORQUAL_CHAOS") else 10
 SEED = 5
+# Of all commits, so many begin a new history.
+REWRITTEN = 0.2
 PATIENCE_SECONDS = 60.0
 SERVICE = """\
   s{number}:
@@ -43,6 +46,12 @@ def workshop(rorqual_engine: RunningEngine) -> Iterator[Workshop]:
     with Workshop(folder, rorqual_engine, "kills") as found:
         yield found
     shutil.rmtree(folder)
+
+
+def rewrite(repository: Repository, dice: random.Random) -> None:
+    """Now and then the branch begins anew: what was fetched and stands is of no history any more."""
+    if dice.random() < REWRITTEN:
+        repository.git("checkout", "-q", "--orphan", f"again-{dice.random()}")
 
 
 def commit(repository: Repository, image: str, dice: random.Random) -> tuple[str, set[str]]:
@@ -87,6 +96,7 @@ def test_an_agent_killed_at_random_ends_on_the_last_commit_with_nothing_left_ove
     )
     commits = []
     for _ in range(KILLS):
+        rewrite(repository, dice)
         commits.append(commit(repository, workshop.engine.image, dice)[0])
         agent = start(workshop)
         await_start(workshop, len(commits))

@@ -11,7 +11,7 @@ import pytest
 from engine.client.errors import Conflict
 from engine.client.session import Engine
 from engine.gitops.api import documents
-from engine.gitops.loop import look
+from engine.gitops.loop import look, orders
 from engine.gitops.state.project import Health, Sync, Waiting
 from engine.reconcile.lock import LockTerms, project_lock
 from tests.engine.gitops.host import Host, hosting
@@ -152,7 +152,7 @@ async def test_what_flaps_is_left_after_three_heals(there: tuple[Host, Engine]) 
         await client.containers.stop(f"{host.name}-web-1", grace_seconds=0)
         state = await host.until(agent, lambda s: s.waiting is Waiting.BUDGET)
         assert "service.web.1 flaps: mended 3 times within 10 minutes" in state.reason
-        agent.sync(host.name)
+        orders.sync(agent, host.name)
         await host.heard("healed", 4)
 
 
@@ -173,7 +173,7 @@ async def test_a_project_that_leaves_the_repository_goes_and_its_volume_waits_fo
         state = await host.until(agent, lambda s: s.waiting is Waiting.APPROVAL)
         assert "volume.kept stays until" in state.reason and await host.containers(client) == {}
         assert [v["Name"] for v in await client.volumes.list() if v["Name"].startswith(gone)] == [f"{gone}_kept"]
-        agent.approve(gone, "a test")
+        orders.approve(agent, gone, "a test")
         await host.heard("pruned")
         assert [v["Name"] for v in await client.volumes.list() if v["Name"].startswith(gone)] == []
         assert gone not in agent.desk.states
@@ -187,7 +187,7 @@ async def test_a_plan_over_the_configured_size_waits_for_approval(there: tuple[H
         state = await host.until(agent, lambda s: s.waiting is Waiting.APPROVAL)
         assert "2 changes, and more than 1 need an approval" in state.reason
         assert await host.containers(client) == {}
-        agent.approve(host.name, "a test")
+        orders.approve(agent, host.name, "a test")
         await host.synced(agent, first)
 
 
@@ -196,11 +196,11 @@ async def test_a_suspended_project_is_left_alone(there: tuple[Host, Engine]) -> 
     first = host.commit(host.web())
     async with host.agent() as agent:
         await host.synced(agent, first)
-        agent.suspend(host.name, True)
+        orders.suspend(agent, host.name)
         second = host.commit(host.web("sleep 3"))
         state = await host.until(agent, lambda s: s.target == second and s.waiting is Waiting.SUSPENDED)
         assert state.synced == first
-        agent.suspend(host.name, False)
+        orders.resume(agent, host.name)
         await host.synced(agent, second)
     host.policy = "suspend: true"
     async with host.agent() as agent:
@@ -274,10 +274,10 @@ async def test_a_rollback_by_hand_holds_the_newest_revision_until_a_newer_one(
         await host.synced(agent, first)
         second = host.commit(host.web("sleep 2000"))
         await host.synced(agent, second)
-        assert agent.rollback(host.name, None, "somebody") == first
+        assert await orders.rollback(agent, host.name, None, "somebody") == first
         state = await host.until(agent, lambda s: s.synced == first and s.health is Health.HEALTHY)
         assert state.held == {second: "rolled back by somebody"}
         assert (await client.containers.inspect(f"{host.name}-web-1"))["Config"]["Cmd"] == ["sleep", "1000"]
         with pytest.raises(Conflict, match="no earlier healthy release"):
-            agent.rollback(host.name, second, "somebody")
+            await orders.rollback(agent, host.name, second, "somebody")
         await host.synced(agent, host.commit(host.web("sleep 3000")))

@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from engine.gitops.loop import renewing
+from engine.gitops.loop import orders, renewing
 from engine.gitops.loop.agent import Agent
 from engine.gitops.loop.open import open_agent
 from engine.gitops.loop.renewing import keep_settings
@@ -94,7 +94,7 @@ async def test_what_is_wrong_is_told_with_its_place_and_what_was_read_before_sta
         assert "agent.yaml:4" in told and "intervall" in told and "stay in force" in told
         assert agent.settings is before
         new = repository.commit({"README": "1"})
-        agent.sync("p-one")
+        orders.sync(agent, "p-one")
         await until(lambda: agent.desk.states["p-one"].target == new)
         config.unlink()
         os.kill(os.getpid(), signal.SIGHUP)

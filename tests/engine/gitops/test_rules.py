@@ -73,6 +73,25 @@ def test_a_window_opens_by_the_clock_of_its_time_zone(now: str, opens: str | Non
     assert opens_at([window], at(now)) == (at(opens) if opens else None)
 
 
+@pytest.mark.parametrize(
+    ("now", "opens"),
+    [
+        # the clocks of Berlin go from 3 to 2 at 01:00 UTC: 2:30 comes twice, and counts once
+        ("2026-10-25T00:29", "2026-10-25T00:30"),
+        ("2026-10-25T00:45", None),
+        ("2026-10-25T01:15", None),
+        ("2026-10-25T01:45", "2026-10-26T01:30"),
+        # and from 2 to 3: what would have begun in the hour that isn't there begins after it
+        ("2026-03-29T00:59", "2026-03-29T01:00"),
+        ("2026-03-29T01:30", None),
+        ("2026-03-29T02:15", "2026-03-30T00:30"),
+    ],
+)
+def test_a_window_is_as_long_as_it_says_on_the_days_when_clocks_are_set(now: str, opens: str | None) -> None:
+    window = Window("30 2 * * *", 3600.0, "Europe/Berlin")
+    assert opens_at([window], at(now)) == (at(opens) if opens else None)
+
+
 def test_of_several_windows_any_may_be_open() -> None:
     windows = [Window("0 2 * * *", 60.0), Window("0 3 * * *", 60.0)]
     assert opens_at(windows, at("2026-07-01T03:00:30")) is None

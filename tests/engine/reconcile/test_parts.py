@@ -156,3 +156,31 @@ def test_what_a_release_does_not_keep_is_named_and_what_is_gone_refuses_before_a
     assert "can't return to release 1" in refused and f"{film}, {site}" in refused
     assert shop.containers() == before
     assert subprocess.run(["ls", str(site)], capture_output=True).returncode != 0, "no empty folder was made"
+
+
+def test_configs_and_secrets_of_any_size_are_planned_and_kept(shop: Workshop) -> None:
+    """The 1 MiB of bind mounts is none of theirs (issue 2): their content is part of what the containers are."""
+    large, key = shop.folder / "large.conf", shop.folder / "key"
+    large.write_bytes(b"one" * (1 << 20))
+    key.write_bytes(b"k3y-one " * (1 << 18))
+    shop.write(
+        f"services:\n  web:\n    image: {shop.engine.image}\n    command: sleep 1000\n    init: true\n"
+        "    stop_grace_period: 0s\n    configs: [{source: large, target: /etc/large}]\n    secrets: [key]\n"
+        "configs: {large: {file: ./large.conf}}\nsecrets: {key: {file: ./key}}\n"
+    )
+    shop.run("up", "-d")
+    assert shop.plan()["steps"] == []
+    large.write_bytes(b"two" * (1 << 20))
+    key.write_bytes(b"k3y-two " * (1 << 18))
+    (step,) = shop.plan()["steps"]
+    assert {field["path"] for field in step["fields"]} == {"content./etc/large", "content./run/secrets/key"}
+    shop.run("up", "-d")
+    large.unlink()
+    key.unlink()
+    shop.run("rollback", "1")
+    web = f"{shop.name}-web-1"
+    for path, line in (("/etc/large", "one"), ("/run/secrets/key", "k3y-one ")):
+        content = shop.docker("exec", web, "cat", path)
+        assert len(content) in {3 << 20, 2 << 20} and content.startswith(line)
+    ledger = Path(shop.environment["RORQUAL_STATE"]) / "ledger"
+    assert [path for path in ledger.iterdir() if b"k3y-" in path.read_bytes()] == []
