@@ -31,6 +31,8 @@ class Capabilities:
     rootless: bool
     # Build requests may carry secrets, agents and named contexts (docs/build.md).
     build_extension: bool = False
+    # … and contexts that the engine fetches by their URLs.
+    build_remotes: bool = False
 
     @property
     def annotations(self) -> bool:

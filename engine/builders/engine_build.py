@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 
 from engine.builders.context import BuildContext, context_tar, is_remote, read_context
-from engine.builders.extended import EXTENDED, extended_body, folders_of
+from engine.builders.extended import EXTENDED, extended_body, folders_of, remotes_of
 from engine.builders.progress import Listener, OnLine
 from engine.builders.sources import DockerfileBuild
 from engine.client.errors import EngineError, NotImplementedByEngine, SystemFailure
@@ -30,13 +30,17 @@ IMAGE_CONTEXT = "docker-image://"
 LEFT_OUT = ("cache_to", "no_cache_filter", "sbom", "provenance")
 
 
-def refuse_what_needs_buildkit(build: DockerfileBuild, *, extension: bool = False) -> None:
+def refuse_what_needs_buildkit(build: DockerfileBuild, *, extension: bool = False, remotes: bool = False) -> None:
     """Raises NotImplementedByEngine naming each key of the build object that the engine's builder has no way for."""
     wanting = NEEDS_BUILDKIT if extension else {**EXTENSION, **NEEDS_BUILDKIT}
     keys = [f"build.{key} ({what})" for key, what in wanting.items() if getattr(build, key)]
-    known = {*images_of(build), *(folders_of(build) if extension else ())}
+    known = {
+        *images_of(build),
+        *(folders_of(build) if extension else ()),
+        *(remotes_of(build) if remotes else ()),
+    }
     if others := [name for name in build.additional_contexts if name not in known]:
-        takes = "only images and folders can be taken" if extension else "only images can be taken"
+        takes = "only images, folders and URLs can be taken" if extension else "only images can be taken"
         keys.append(f"build.additional_contexts ({', '.join(others)}: {takes})")
     if len(build.platforms) > 1:
         keys.append("build.platforms (more than one)")
@@ -81,7 +85,7 @@ async def build_on_engine(
     if build.memory and capabilities.engine == "rorqual":
         raise NotImplementedByEngine(NO_MEMORY)
     takes_more = capabilities.build_extension
-    refuse_what_needs_buildkit(build, extension=takes_more)
+    refuse_what_needs_buildkit(build, extension=takes_more, remotes=capabilities.build_remotes)
     listener = Listener(on_line)
     remote = is_remote(build.context)
     if remote and build.dockerfile_inline is not None:

@@ -39,6 +39,11 @@ def folders_of(build: DockerfileBuild) -> dict[str, Path]:
     }
 
 
+def remotes_of(build: DockerfileBuild) -> dict[str, str]:
+    """The named contexts that the engine fetches: git repositories and files by http(s)."""
+    return {name: value for name, value in build.additional_contexts.items() if is_remote(value)}
+
+
 @asynccontextmanager
 async def extended_body(
     engine: Engine, build: DockerfileBuild, context: BuildContext
@@ -59,10 +64,11 @@ async def pieces(
     images = {
         name: value.removeprefix(IMAGE) for name, value in build.additional_contexts.items() if value.startswith(IMAGE)
     }
-    said = {
+    said: dict[str, Mapping[str, str]] = {
         "contexts": {name: str(number) for number, name in enumerate(folders)},
         "secrets": {id: str(number) for number, id in enumerate(secrets)},
         "images": images,
+        "remotes": remotes_of(build),
         "ssh": dict(agents),
     }
     yield written("build.json", json.dumps(said).encode())

@@ -42,7 +42,7 @@ def build(
     secret: Annotated[Many, typer.Option("--secret", help="id=ID,src=FILE or id=ID,env=NAME; repeatable")] = None,
     ssh: Annotated[Many, typer.Option("--ssh", help="default, or ID=PATH of an agent's socket or a key")] = None,
     build_context: Annotated[
-        Many, typer.Option("--build-context", help="NAME=FOLDER, docker-image:// or oci-layout://")
+        Many, typer.Option("--build-context", help="NAME=FOLDER, URL, docker-image:// or oci-layout://")
     ] = None,
     cache_from: Annotated[Many, typer.Option("--cache-from", help="An image whose steps may be taken")] = None,
     add_host: Annotated[Many, typer.Option("--add-host", help="HOST:ADDRESS; repeatable")] = None,
@@ -156,8 +156,11 @@ def unknown_in(found: dict[str, str]) -> bool:
 
 
 def context_of(entry: str) -> tuple[str, str]:
+    # late: as above
+    from engine.builders.context import is_remote
+
     name, value = pair("--build-context", entry)
-    return name, value if "://" in value else os.path.abspath(value)
+    return name, value if "://" in value or is_remote(value) else os.path.abspath(value)
 
 
 def bytes_of(text: str) -> int:

@@ -53,6 +53,7 @@ def serve(
     tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="The certificate, PEM, with its chain")] = None,
     tls_key: Annotated[Path | None, typer.Option("--tls-key", help="The certificate's private key, PEM")] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Refuse every change")] = False,
+    sparse: Annotated[bool, typer.Option("--sparse", help="Take images though blobs of theirs are missing")] = False,
     gc_minutes: Annotated[float, typer.Option("--gc-minutes", help="How often garbage is collected; 0: never")] = 60,
     gc_grace_minutes: Annotated[
         float, typer.Option("--gc-grace-minutes", help="How long uploads and blobs without a manifest are kept")
@@ -96,6 +97,7 @@ def serve(
         bearer=auth == BEARER,
         anonymous_pull=anonymous_pull,
         read_only=read_only,
+        sparse=sparse,
         gc_seconds=gc_minutes * 60,
         gc_grace_seconds=gc_grace_minutes * 60,
     )

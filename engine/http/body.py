@@ -15,10 +15,13 @@ LONGEST_LINE = 4096
 
 
 class Body(Protocol):
-    """`done` once the end was seen; `surplus` is what came after it."""
+    """`done` once the end was seen; `surplus` is what came after it; `left` the bytes to come, None when unknown."""
 
     done: bool
     surplus: bytes
+
+    @property
+    def left(self) -> int | None: ...
 
     def feed(self, piece: bytes) -> bytes:
         """The payload in the next bytes of the connection. Raises NotHttp."""
@@ -34,6 +37,10 @@ class Sized:
         self._left = length
         self.done = length == 0
         self.surplus = b""
+
+    @property
+    def left(self) -> int | None:
+        return self._left
 
     def feed(self, piece: bytes) -> bytes:
         if len(piece) <= self._left:
@@ -51,6 +58,8 @@ class Sized:
 class ToTheEnd:
     """Neither length nor chunks: all until the connection closes."""
 
+    left = None
+
     def __init__(self) -> None:
         self.done = False
         self.surplus = b""
@@ -64,6 +73,8 @@ class ToTheEnd:
 
 class Chunked:
     """Chunks, then trailers, which are read and dropped."""
+
+    left = None
 
     def __init__(self) -> None:
         self._buffer = b""

@@ -36,7 +36,7 @@ BODY_SECONDS = 60.0
 # must come. A program at its other end may have to think first (`tar | docker import -`).
 STILL_SECONDS, LEAST_BYTES = 300.0, 1024
 # What a client may still send after an answer that didn't want it, so that it can read the answer at all.
-DRAIN_BYTES, DRAIN_SECONDS = 1 << 20, 2.0
+DRAIN_BYTES, DRAIN_SECONDS = 8 << 20, 2.0
 # How long a client may take to read the head that hands the stream over, and how often it is looked for.
 TAKEN_SECONDS, TAKEN_LOOK_SECONDS = 0.1, 0.0005
 # A piece of a file on its way through TLS.
@@ -192,16 +192,26 @@ class Exchange:
         self.stays = False
         raise BadRequest(f"the request's body did not come within {BODY_SECONDS:g} seconds", 408)
 
+    def _begin_answer(self) -> None:
+        """A client whose body can't be skipped is told in the head that the connection ends.
+
+        It would send its next request on it otherwise: Go's clients answer a challenge so.
+        """
+        self.answered = True
+        left = self._body.left
+        if not self._body.done and (self._expects or left is None or left > DRAIN_BYTES):
+            self.stays = False
+
     async def answer(self, status: int, headers: Headers, body: bytes = b"") -> None:
         """The whole answer at once."""
-        self.answered = True
+        self._begin_answer()
         length = {} if status in (204, 304) else {"Content-Length": str(len(body))}
         wire = self._head(status, {**headers, **length})
         await self._send(wire if self.method == "HEAD" else wire + body)
 
     async def answer_file(self, status: int, headers: Headers, handle: int, offset: int, length: int) -> None:
         """The whole answer; its body is `length` bytes of an open file. For HEAD the head only."""
-        self.answered = True
+        self._begin_answer()
         stays, self.stays = self.stays, False
         head = {**headers, "Content-Length": str(length)}
         await self._send(self._head(status, head, stays=stays))
@@ -218,7 +228,7 @@ class Exchange:
 
         The block is cancelled when the client goes away. One that ends early leaves the client with a torn body.
         """
-        self.answered = True
+        self._begin_answer()
         framed = {"Transfer-Encoding": "chunked"} if self._chunks else {}
         self.stays = self.stays and self._chunks
         await self._send(self._head(status, {**headers, **framed}))

@@ -15,6 +15,7 @@ from engine.api.errors import EngineError, InvalidArgument
 from engine.daemon.build.context import Context
 from engine.daemon.build.faults import refusal
 from engine.daemon.build.options import BuildOptions, platform_arguments
+from engine.daemon.build.remotes import Remotes
 from engine.daemon.build.rooms import BuildRooms
 from engine.daemon.build.sources import Sources
 from engine.daemon.build.stage import StageRun
@@ -91,6 +92,7 @@ class Build:
         self._doing = Doing({stage.number: anyio.Event() for stage in plan.stages})
         self._used: set[str] = set()
         self._pulls: dict[str, anyio.Lock] = {}
+        self._remotes = Remotes(context.extension.remotes, scratch)
         self._allowed = self._allowed_keys()
 
     def _allowed_keys(self) -> set[str] | None:
@@ -145,8 +147,8 @@ class Build:
         self.check_platform(base.platform)
         if base.stage is not None:
             return await self._stage_done(base.stage.number)
-        if base.image in self._context.named:
-            raise InvalidArgument(f"FROM {base.image} names a context that is a folder: only an image can be built on")
+        if base.image in self._context.named or base.image in self._remotes:
+            raise InvalidArgument(f"FROM {base.image} names a context that is no image: only an image can be built on")
         if base.image == SCRATCH:
             return self._rooms.begin(None)
         return self._rooms.begin(await self._image(base.image, voice))
@@ -160,7 +162,15 @@ class Build:
         async def image(name: str) -> ImageRecord:
             return await self._image(name, voice)
 
-        sources = Sources(self._rooms, self._plan.dockerfile, stage, self._context, done=self._stage_done, image=image)
+        sources = Sources(
+            self._rooms,
+            self._plan.dockerfile,
+            stage,
+            self._context,
+            self._remotes,
+            done=self._stage_done,
+            image=image,
+        )
         return StageRun(
             self._rooms,
             self._options,

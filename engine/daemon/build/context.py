@@ -108,14 +108,20 @@ def extended_context(folder: Path, packed: Next) -> Context:
         }
         known = {str(name): secrets[str(number)] for name, number in (said.get("secrets") or {}).items()}
         extension = Extension(
-            images={str(name): str(value) for name, value in (said.get("images") or {}).items()},
-            agents={str(name): str(value) for name, value in (said.get("ssh") or {}).items()},
+            images=texts_of(said.get("images")),
+            remotes=texts_of(said.get("remotes")),
+            agents=texts_of(said.get("ssh")),
         )
         if not all(is_real_folder(path) for path in (root, *contexts.values())):
             raise ValueError
     except (AttributeError, KeyError, ValueError, OSError):
         raise InvalidArgument("build.json in the extended build request names what is not in it") from None
     return Context(root, contexts, known, extension)
+
+
+def texts_of(found: Any) -> dict[str, str]:
+    """Raises AttributeError for what is no object."""
+    return {str(name): str(value) for name, value in (found or {}).items()}
 
 
 def read_json(path: Path) -> Mapping[str, Any]:

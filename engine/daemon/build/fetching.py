@@ -47,12 +47,12 @@ def is_git(word: str) -> bool:
     return GIT.match(word) is not None
 
 
-async def download(url: str, folder: Path, checksum: str = "") -> Download:
-    """Raises StepFault: not reached, not found, or with another digest than was said."""
-    return await to_thread.run_sync(fetch, url, folder, checksum, abandon_on_cancel=False)
+async def download(url: str, folder: Path, checksum: str = "", *, said: str = "ADD failed") -> Download:
+    """`said` begins the words of a fault. Raises StepFault: not reached, not found, or with another digest."""
+    return await to_thread.run_sync(fetch, url, folder, checksum, said, abandon_on_cancel=False)
 
 
-def fetch(url: str, folder: Path, checksum: str) -> Download:
+def fetch(url: str, folder: Path, checksum: str, said: str) -> Download:
     # late: only a build that downloads needs it
     from http.client import HTTPException
     from urllib.error import HTTPError, URLError
@@ -60,33 +60,33 @@ def fetch(url: str, folder: Path, checksum: str) -> Download:
 
     name = posixpath.basename(unquote(urlsplit(url).path).rstrip("/"))
     algorithm, _, wanted = checksum.partition(":")
-    whole, said = hashlib.sha256(), hashlib.new(algorithm or "sha256")
+    whole, asked = hashlib.sha256(), hashlib.new(algorithm or "sha256")
     path = folder / os.urandom(6).hex()
     opener = build_opener(HTTPRedirectHandler)
     try:
         request = Request(url, headers={"User-Agent": "rorqual"})
         with opener.open(request, timeout=TIMEOUT_SECONDS) as answer, path.open("xb") as file:
             if urlsplit(answer.url).scheme not in ("http", "https"):
-                raise StepFault(f"ADD failed: {url} leads to {answer.url}")
+                raise StepFault(f"{said}: {url} leads to {answer.url}")
             while piece := answer.read(PIECE):
                 # a build that was given up ends here
                 from_thread.check_cancelled()
                 whole.update(piece)
-                said.update(piece)
+                asked.update(piece)
                 file.write(piece)
             expected = answer.headers.get("Content-Length")
             if expected is not None and expected.isdecimal() and int(expected) != file.tell():
-                raise StepFault(f"ADD failed: {url}: the download ended early ({file.tell()} of {expected} bytes)")
+                raise StepFault(f"{said}: {url}: the download ended early ({file.tell()} of {expected} bytes)")
             modified = answer.headers.get("Last-Modified", "")
             kind = answer.headers.get_content_type()
     except HTTPError as error:
-        raise StepFault(f"ADD failed: failed to GET {url} with status {error.code} {error.reason}") from None
+        raise StepFault(f"{said}: failed to GET {url} with status {error.code} {error.reason}") from None
     except (URLError, HTTPException, ValueError) as error:
-        raise StepFault(f"ADD failed: {url}: {getattr(error, 'reason', error)}") from None
+        raise StepFault(f"{said}: {url}: {getattr(error, 'reason', error)}") from None
     except TimeoutError:
-        raise StepFault(f"ADD failed: {url} did not answer within {TIMEOUT_SECONDS:g} seconds") from None
-    if wanted and said.hexdigest() != wanted:
-        raise StepFault(f"ADD failed: digest mismatch {algorithm}:{said.hexdigest()}: {checksum} (of {url})")
+        raise StepFault(f"{said}: {url} did not answer within {TIMEOUT_SECONDS:g} seconds") from None
+    if wanted and asked.hexdigest() != wanted:
+        raise StepFault(f"{said}: digest mismatch {algorithm}:{asked.hexdigest()}: {checksum} (of {url})")
     return Download(name, path, whole.hexdigest(), time_of(modified), kind)
 
 

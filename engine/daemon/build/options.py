@@ -15,11 +15,12 @@ EPOCH = "SOURCE_DATE_EPOCH"
 class Extension:
     """What the request says beyond Docker's own: see docs/build.md, "The request's extension".
 
-    `images` are named contexts that are images; those that are folders came in the body. `agents` are the sockets of
-    ssh agents on this machine, by id.
+    `images` are named contexts that are images, `remotes` those to fetch by their URLs; those that are folders came in
+    the body. `agents` are the sockets of ssh agents on this machine, by id.
     """
 
     images: Mapping[str, str] = field(default_factory=dict)
+    remotes: Mapping[str, str] = field(default_factory=dict)
     agents: Mapping[str, str] = field(default_factory=dict)
 
 

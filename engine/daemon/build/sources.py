@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.daemon.build.context import Context
+from engine.daemon.build.remotes import Remotes
 from engine.daemon.build.rooms import BuildRooms
 from engine.daemon.build.state import State
 from engine.daemon.protocols import ImageRecord
@@ -35,6 +36,7 @@ class Sources:
         dockerfile: Dockerfile,
         stage: Stage,
         context: Context,
+        remotes: Remotes,
         *,
         done: StageDone,
         image: ImageNamed,
@@ -43,6 +45,7 @@ class Sources:
         self._dockerfile = dockerfile
         self._stage = stage
         self.context = context
+        self._remotes = remotes
         self._done = done
         self._image = image
 
@@ -55,6 +58,8 @@ class Sources:
             return Origin((await self._done(found.number)).top)
         if name in self.context.named:
             return Origin(folder=self.context.named[name])
+        if name in self._remotes:
+            return Origin(folder=await self._remotes.folder(name))
         if name == "scratch":
             return Origin()
         image = await self._image(self.context.extension.images.get(name, name))

@@ -16,6 +16,8 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What a document says beside its config, layers and history.
 OUTER = ("architecture", "os", "variant", "os.version", "os.features")
 NOP = "/bin/sh -c #(nop) "
+# What an image of Rorqual's says of its own source (docs/decisions/016): it is not true of what is built on it.
+CLAIM = "io.rorqual.content"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def of_image(image: ImageRecord) -> State:
     outer: dict[str, Json] = {name: document[name] for name in OUTER if name in document}
     return State(
         key=image.id,
-        config=with_path(dict(image.config)),
+        config=with_path(without_claim(dict(image.config))),
         base=outer,
         diff_ids=image.diff_ids,
         chain_ids=image.chain_ids,
@@ -125,6 +127,13 @@ def of_image(image: ImageRecord) -> State:
 
 def of_scratch(base: Mapping[str, Json]) -> State:
     return State(key="scratch", config=with_path({}), base=base)
+
+
+def without_claim(config: dict[str, Json]) -> dict[str, Json]:
+    labels = config.get("Labels") or {}
+    if CLAIM not in labels:
+        return config
+    return {**config, "Labels": {name: value for name, value in labels.items() if name != CLAIM}}
 
 
 def with_path(config: dict[str, Json]) -> dict[str, Json]:

@@ -158,6 +158,8 @@ def version_of(facts: Facts) -> dict[str, Any]:
     parts.append({"Name": "Rorqual", "Version": facts.version, "Details": {"GitCommit": ""}})
     # build requests with secrets, agents and named contexts: docs/build.md, "The request's extension"
     parts.append({"Name": "rorqual-build", "Version": "1", "Details": {}})
+    # … and with contexts that the engine fetches
+    parts.append({"Name": "rorqual-build-remotes", "Version": "1", "Details": {}})
     # the engine's own state looked through and mended: docs/engines.md, "Checking the embedded engine"
     parts.append({"Name": "rorqual-check", "Version": "1", "Details": {}})
     return {

@@ -24,11 +24,12 @@ LARGEST_FORM = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """`scopes` None: all that there is. `rights` None: they are not restricted."""
+    """`scopes` None: all that there is. `rights` None: they are not restricted. `own`: by a token that we gave."""
 
     user: str
     scopes: Sequence[Scope] | None = None
     rights: Rights | None = None
+    own: bool = False
 
     def allows(self, scope: Scope) -> bool:
         return self._grants(scope) and self.has_right(scope)
@@ -49,8 +50,13 @@ class Grant:
                 had |= own.actions
         return "*" in had or scope.actions <= had
 
-    def may_pull(self, name: str) -> bool:
-        return self.allows(repository(name, "pull"))
+    def may_mount_from(self, name: str) -> bool:
+        """Whether the user may pull there: by this token, or by another that we would give it.
+
+        A mount from wherever the content is names no repository, so that no token can be asked for.
+        """
+        scope = repository(name, "pull")
+        return self.allows(scope) or (self.own and self.has_right(scope))
 
 
 class Everybody(Grant):
@@ -98,7 +104,8 @@ class Access:
             grant = await self._by_password(call, value.strip(), wanted)
         elif kind.lower() == "bearer" and self._tokens is not None:
             found = self._tokens.read(value.strip())
-            grant = Grant(*found, self._rights) if found is not None else None
+            own = isinstance(self._tokens, Tokens)
+            grant = Grant(*found, self._rights, own=own) if found is not None else None
         elif not kind and self._anonymous_pull and wanted:
             grant = Everybody("", rights=self._rights)
         if grant is not None and grant.user and not all(grant.has_right(scope) for scope in wanted):

@@ -54,8 +54,16 @@ class Route:
 
 class Registry:
     def __init__(
-        self, blobs: BlobStore, records: Records, clock: Clock, access: Access, *, read_only: bool = False
+        self,
+        blobs: BlobStore,
+        records: Records,
+        clock: Clock,
+        access: Access,
+        *,
+        read_only: bool = False,
+        sparse: bool = False,
     ) -> None:
+        """`sparse`: images are taken though some of their blobs aren't here."""
         self._blobs = blobs
         self._clock = clock
         self._access = access
@@ -63,7 +71,7 @@ class Registry:
         self.catalog = Catalog(records)
         self.uploads = Uploads(blobs, records, clock.now)
         self._content = BlobRoutes(self.catalog, blobs, self.uploads, clock.now)
-        self._objects = ManifestRoutes(self.catalog, blobs, self.uploads, self._content.drop_unheld)
+        self._objects = ManifestRoutes(self.catalog, blobs, self.uploads, self._content.drop_unheld, sparse=sparse)
         self._listings = ListingRoutes(self.catalog)
         self._routes = self._table()
 
@@ -72,7 +80,9 @@ class Registry:
         pull_blob = Route(PULL, lambda call, name, rest, _: content.pull(call, name, rest))
         pull_manifest = Route(PULL, lambda call, name, rest, _: objects.pull(call, name, rest))
         return {
-            "uploads": {"POST": Route(PUSH, lambda c, name, _, grant: content.begin(c, name, grant.may_pull), True)},
+            "uploads": {
+                "POST": Route(PUSH, lambda call, name, _, grant: content.begin(call, name, grant.may_mount_from), True)
+            },
             "upload": {
                 "GET": Route(PUSH, lambda call, name, id, _: content.status(call, name, id)),
                 "PATCH": Route(PUSH, lambda call, name, id, _: content.chunk(call, name, id), True),

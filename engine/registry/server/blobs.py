@@ -67,11 +67,11 @@ class BlobRoutes:
         return True
 
     # --- push
-    async def begin(self, call: Call, name: str, may_pull: Callable[[str], bool]) -> None:
+    async def begin(self, call: Call, name: str, may_mount_from: Callable[[str], bool]) -> None:
         """POST: a mount, a whole blob at once, or the start of an upload."""
         if mount := call.text("mount"):
             digest = parse_digest(mount)
-            if self._mount(name, digest, call.text("from"), may_pull):
+            if self._mount(name, digest, call.text("from"), may_mount_from):
                 await self._created(call, name, digest)
                 return
         whole = parse_digest(call.text("digest")) if call.text("digest") else None
@@ -86,11 +86,11 @@ class BlobRoutes:
             self._uploads.forget(upload)
             raise
 
-    def _mount(self, name: str, digest: Digest, source: str, may_pull: Callable[[str], bool]) -> bool:
+    def _mount(self, name: str, digest: Digest, source: str, may_mount_from: Callable[[str], bool]) -> bool:
         holders = (found.name for found in self._catalog.repositories() if digest in found.blobs)
         for candidate in [source] if source else list(holders):
             found = self._catalog.find(candidate)
-            if found is not None and digest in found.blobs and may_pull(candidate):
+            if found is not None and digest in found.blobs and may_mount_from(candidate):
                 self._catalog.link(name, digest, self._now())
                 return True
         return False

@@ -38,6 +38,7 @@ class Serving:
     bearer: bool = False
     anonymous_pull: bool = False
     read_only: bool = False
+    sparse: bool = False
     gc_seconds: float = 3600.0
     gc_grace_seconds: float = 86400.0
 
@@ -66,7 +67,7 @@ def make_registry(serving: Serving, blobs: BlobStore, records: Records) -> Regis
     scheme = "https" if serving.tls else "http"
     rights = Rights(serving.rights) if serving.rights is not None else None
     access = Access(users, tokens, anonymous_pull=serving.anonymous_pull, scheme=scheme, rights=rights)
-    return Registry(blobs, records, clock, access, read_only=serving.read_only)
+    return Registry(blobs, records, clock, access, read_only=serving.read_only, sparse=serving.sparse)
 
 
 async def serve_registry(serving: Serving, registry: Registry) -> None:

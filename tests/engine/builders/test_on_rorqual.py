@@ -89,7 +89,7 @@ async def test_what_cant_be_read_is_told_by_its_key(engine: Engine, tmp_path: Pa
     ):
         with pytest.raises(InvalidArgument, match=told.replace("(", r"\(").replace(")", r"\)")):
             await told_by(engine, wrong)
-    with pytest.raises(NotImplementedByEngine, match="only images and folders can be taken"):
-        await told_by(engine, build(additional_contexts={"m": "https://example.invalid/x.git"}))
+    with pytest.raises(NotImplementedByEngine, match="only images, folders and URLs can be taken"):
+        await told_by(engine, build(additional_contexts={"m": "ftp://example.invalid/x"}))
     with pytest.raises(EngineError, match="this engine builds for"):
         await told_by(engine, build(platforms=("linux/s390x",)))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import re
+import socket
 import ssl
 import subprocess
 import sys
@@ -102,6 +104,56 @@ def test_a_mount_asks_for_both_repositories(bearer: Registry) -> None:
     assert 'scope="repository:mine:pull,push repository:theirs:pull"' in refusal.headers["www-authenticate"]
     token = token_for(bearer, refusal, password("me", "secret"))
     assert bearer.ask("POST", f"/v2/mine/blobs/uploads/?mount={digest_of(b'x')}&from=theirs", b"", token).status == 202
+
+
+def test_content_is_mounted_from_wherever_the_user_may_pull_it(
+    bearer: Registry, divided: tuple[Registry, Path]
+) -> None:
+    """Such a mount names no other repository: a client can ask for a token of its own alone."""
+    theirs = Registry("rorqual", bearer.address, headers=token_of(bearer, "theirs", "me"))
+    digest = theirs.push_blob("theirs", b"from wherever")
+    mount = f"/v2/mine/blobs/uploads/?mount={digest}"
+    assert bearer.ask("POST", mount, b"", token_of(bearer, "mine", "me")).status == 201
+    registry, _ = divided
+    if "Bearer" not in registry.ask("POST", "/v2/mine/b/blobs/uploads/").headers["www-authenticate"]:
+        return
+    for source, expected in (("hidden", 202), ("open", 201)):
+        root = Registry("rorqual", registry.address, headers=token_of(registry, source, "root"))
+        content = root.push_blob(source, f"in {source}".encode())
+        mount = f"/v2/mine/b/blobs/uploads/?mount={content}"
+        assert registry.ask("POST", mount, b"", token_of(registry, "mine/b", "me")).status == expected, source
+
+
+def token_of(registry: Registry, name: str, user: str) -> dict[str, str]:
+    """To push to the one repository."""
+    refusal = registry.ask("POST", f"/v2/{name}/blobs/uploads/")
+    return token_for(registry, refusal, password(user, "secret"))
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_who_sends_a_large_body_without_a_password_is_told_that_the_connection_ends(
+    basic: Registry, chunked: bool
+) -> None:
+    """Else clients send the answer to the challenge on it, and lose that."""
+    host, port = basic.address.split(":")
+    framed = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {20 << 20}"
+    with socket.create_connection((host, int(port))) as line:
+        line.sendall(f"PUT /v2/a/manifests/v1 HTTP/1.1\r\nHost: x\r\n{framed}\r\n\r\n".encode())
+        head = line.recv(65536)
+    assert head.startswith(b"HTTP/1.1 401") and b"\r\nConnection: close\r\n" in head
+
+
+def test_a_manifest_that_was_sent_without_a_password_is_sent_again_on_the_same_connection(basic: Registry) -> None:
+    content = b" " * 4_000_000
+    connection = http.client.HTTPConnection(basic.address, timeout=60)
+    try:
+        for headers, expected in (({}, 401), (password("me", "secret"), 400)):
+            connection.request("PUT", "/v2/a/manifests/v1", content, headers)
+            answer = connection.getresponse()
+            answer.read()
+            assert (answer.status, answer.getheader("connection")) == (expected, None)
+    finally:
+        connection.close()
 
 
 def test_without_a_name_one_may_pull_where_that_is_allowed(bearer: Registry) -> None:

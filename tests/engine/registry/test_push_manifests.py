@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.registries import Registry, descriptor, digest_of
+from tests.registries import Registry, descriptor, digest_of, running_registry
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -201,6 +202,17 @@ def test_what_is_no_manifest_is_refused_in_words(
     assert answer.status == 400
     assert answer.codes[0] in {"MANIFEST_INVALID", "DIGEST_INVALID"}
     assert words in answer.json["errors"][0]["message"]
+
+
+def test_an_image_without_its_blobs_is_taken_where_that_is_asked_for(
+    rorqual_registry: Registry, tmp_path: Path
+) -> None:
+    document = rorqual_registry.image("suite/sparse")
+    with running_registry(tmp_path, "--sparse", "--gc-minutes=0.001", "--gc-grace-minutes=0") as registry:
+        assert registry.push_manifest("suite/sparse", "v1", document).status == 201
+        layer = document["layers"][0]["digest"]
+        assert registry.ask("GET", f"/v2/suite/sparse/blobs/{layer}").status == 404
+        assert registry.ask("GET", "/v2/suite/sparse/manifests/v1").json == document
 
 
 def test_a_type_that_is_no_manifests_is_refused(rorqual_registry: Registry, name: str) -> None:

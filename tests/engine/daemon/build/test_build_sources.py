@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from tests.busybox import REFERENCE
 from tests.dockerfiles import docker, packed
-from tests.engine.daemon.build.building import FROM, Builds, tar_of
+from tests.engine.daemon.build.building import EXTENDED, FROM, Builds, tar_of
 from tests.engines import RunningEngine
 
 pytestmark = pytest.mark.root
@@ -67,7 +68,9 @@ def git(folder: Path, *words: str) -> None:
     )
 
 
-def test_contexts_and_sources_come_from_git(builds: Builds, tmp_path: Path) -> None:
+@contextmanager
+def repository(engine: RunningEngine, tmp_path: Path) -> Iterator[str]:
+    """By git's own protocol in the engine's network namespace: a folder `sub` with a Dockerfile and a file."""
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "Dockerfile").write_text(FROM + "COPY f /f\n")
     (tmp_path / "sub" / "f").write_text("from git")
@@ -80,11 +83,18 @@ def test_contexts_and_sources_come_from_git(builds: Builds, tmp_path: Path) -> N
     git(bare, "update-server-info")
     port = 9600 + os.getpid() % 300
     command = ["git", "daemon", "--export-all", f"--base-path={tmp_path}", "--listen=127.0.0.1", f"--port={port}"]
-    inside = ["nsenter", f"--net=/proc/{builds.engine.pid}/ns/net", *command]
+    inside = ["nsenter", f"--net=/proc/{engine.pid}/ns/net", *command]
     daemon = subprocess.Popen(inside, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
-        url = f"git://127.0.0.1:{port}/r.git"
-        wait_for_port(builds.engine, port)
+        wait_for_port(engine, port)
+        yield f"git://127.0.0.1:{port}/r.git"
+    finally:
+        os.killpg(daemon.pid, signal.SIGKILL)
+        daemon.wait()
+
+
+def test_contexts_and_sources_come_from_git(builds: Builds, tmp_path: Path) -> None:
+    with repository(builds.engine, tmp_path) as url:
         status, lines = builds.call(b"", t="from-git", remote=f"{url}#main:sub")
         assert status == 200 and "aux" in str(lines), lines
         assert builds.file("from-git", "/f") == "from git"
@@ -94,9 +104,38 @@ def test_contexts_and_sources_come_from_git(builds: Builds, tmp_path: Path) -> N
         moved = builds.fault(FROM + f"ADD --checksum=0123456 {url}#main /r\n")["message"]
         assert "is at the commit" in moved and moved.endswith("not 0123456")
         assert "git fetch failed" in builds.fault(FROM + f"ADD {url}#nobranch /r\n")["message"]
-    finally:
-        os.killpg(daemon.pid, signal.SIGKILL)
-        daemon.wait()
+
+
+def test_named_contexts_are_fetched_by_their_urls_once_for_all_stages(builds: Builds, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "tool.sh").write_text("echo fetched\n")
+    text = (
+        FROM.replace("\n", " AS one\n")
+        + "COPY --from=web tool.sh /tool\nRUN --mount=from=code,target=/m cat /m/f > /m.out\n"
+        + FROM
+        + "COPY --from=code . /code\nCOPY --from=one /tool /m.out /\nCOPY --from=web . /web\n"
+    )
+
+    def body(**remotes: str) -> bytes:
+        return tar_of({"build.json": json.dumps({"remotes": remotes}), "context/Dockerfile": text})
+
+    with repository(builds.engine, tmp_path) as code, served(builds.engine, site) as web:
+        right = body(code=f"{code}#main:sub", web=f"{web}/tool.sh")
+        status, lines = builds.call(right, EXTENDED, t="by-urls")
+        assert status == 200 and "aux" in str(lines), lines
+        look = "sh /tool; cat /m.out; ls /code /web"
+        shown = docker(builds.engine.socket, "run", "--rm", "by-urls", "sh", "-c", look)
+        assert shown.stdout.decode().split() == ["fetched", "from", "git/code:", "Dockerfile", "f", "/web:", "tool.sh"]
+        again = "".join(line.get("stream", "") for line in builds.call(right, EXTENDED)[1])
+        assert again.count("Using cache") == 5
+        (site / "tool.sh").write_text("echo changed\n")
+        changed = "".join(line.get("stream", "") for line in builds.call(right, EXTENDED)[1])
+        assert changed.count("Using cache") == 1, changed
+        wrong = builds.call(body(code=code, web=f"{web}/none"), EXTENDED)[1][-1]["error"]
+        assert wrong.startswith("the context web can't be fetched: ") and "status 404" in wrong
+        odd = builds.call(body(code="ftp://x/y", web=f"{web}/tool.sh"), EXTENDED)[1][-1]["error"]
+        assert "neither a git repository nor a file by http(s)" in odd
 
 
 def wait_for_port(engine: RunningEngine, port: int) -> None:

@@ -100,3 +100,12 @@ def test_steps_that_leave_the_same_behind_make_an_image_that_runs(builds: Builds
 def test_labels_alone_make_an_image_of_nothing(builds: Builds) -> None:
     builds.said("FROM scratch\n", t="labelled", labels={"a": "b"})
     assert builds.inspect("labelled")["Config"]["Labels"] == {"a": "b"}
+
+
+def test_an_image_does_not_inherit_the_claim_of_its_base_about_its_source(builds: Builds) -> None:
+    said = {"io.rorqual.content": "sha256:1", "other": "stays"}
+    builds.said(FROM + "ENV A=1\n", t="claims", labels=said)
+    builds.said("FROM claims\nENV B=2\n", t="claims-child")
+    parents, childs = (builds.inspect(name)["Config"]["Labels"] for name in ("claims", "claims-child"))
+    assert parents.items() >= said.items()
+    assert childs == {name: value for name, value in parents.items() if name != "io.rorqual.content"}
