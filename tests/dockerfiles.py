@@ -22,12 +22,14 @@ FROM = f"FROM {REFERENCE}\n"
 
 
 def packed(**files: str) -> bytes:
-    """A gzipped tar of these files (`a__b` is a/b), owned by 7:8."""
+    """A gzipped tar of these files (`a__b` is a/b, `a__` a folder), owned by 7:8."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for name, content in files.items():
             entry = tarfile.TarInfo(name.replace("__", "/"))
             entry.size, entry.mode, entry.uid, entry.gid, entry.mtime = len(content), 0o640, 7, 8, 1_000_000_000
+            if name.endswith("__"):
+                entry.type, entry.mode = tarfile.DIRTYPE, 0o751
             archive.addfile(entry, io.BytesIO(content.encode()))
     return buffer.getvalue()
 
@@ -65,7 +67,8 @@ CASES = {
     ),
     "copy everything": Case(FROM + "WORKDIR /w\nCOPY . .\nCOPY . /all/\n", {"a": "1", "d/b": "2", ".hidden": "3"}),
     "copy by patterns": Case(
-        FROM + "COPY *.c d?/x /p/\nCOPY [ab].c /q/\n", {"a.c": "1", "b.c": "2", "d1/x": "3", "c.h": ""}
+        FROM + "COPY *.c d?/x /p/\nCOPY [ab].c /q/\nCOPY */x a.c *.none /r/\n",
+        {"a.c": "1", "b.c": "2", "d1/x": "3", "c.h": ""},
     ),
     "copy several": Case(FROM + 'COPY a b /d/\nCOPY ["a b", "/e/"]\n', {"a": "1", "b": "2", "a b": "3"}),
     "copy through links": Case(
@@ -92,7 +95,9 @@ CASES = {
         FROM + "ADD a.tgz /x\nADD a.tgz b /y/\nCOPY a.tgz /z\n", {"a.tgz": packed(f="1", d__g="2"), "b": "3"}
     ),
     "add an archive over links": Case(
-        FROM + "RUN mkdir /real && ln -s real /lnk\nADD a.tgz /\n", {"a.tgz": packed(lnk__f="1")}
+        FROM + "RUN mkdir /real /d && ln -s real /lnk && ln -s real /gone && touch /d/x\nADD a.tgz /\n",
+        {"a.tgz": packed(lnk__f="1", gone__="", gone__f="2", d="a file now")},
+        buildah_differs=("BUILDAH",),
     ),
     "run changes files": Case(
         FROM
@@ -109,7 +114,10 @@ CASES = {
         + 'RUN echo "$A $B $C $D $E $F" > /out\nENV G=$E\nWORKDIR /$A\nLABEL l=${A}x "m n"="o p"\n',
         flags=("--build-arg=F=given",),
     ),
-    "arguments before from": Case(f"ARG IMG={REFERENCE}\nARG X=1\nFROM $IMG\nARG X\nARG Y=$X.2\nRUN echo $X $Y > /o\n"),
+    "arguments before from": Case(
+        f"ARG IMG={REFERENCE}\nARG X=1\nFROM $IMG\nARG X\nARG Y=$X.2\nRUN echo $X $Y > /o\n"
+        + "ARG A=1 B=$A C\nRUN echo $A:$B:$C > /p\n"
+    ),
     "configuration": Case(
         FROM
         + 'EXPOSE 80 90/udp 100-102\nVOLUME /v /w\nSTOPSIGNAL SIGINT\nUSER 5:6\nENTRYPOINT ["e", "$X"]\nCMD c d\n'

@@ -91,8 +91,9 @@ class Reader:
             found = json.loads(text)
         except (ValueError, RecursionError):
             return None
-        if not isinstance(found, list) or not all(isinstance(word, str) for word in found):
-            return None
+        if not all(isinstance(word, str) for word in found):
+            message = "when using JSON array syntax, arrays must be comprised of strings only"
+            raise Wrong("json", message, self.flags.end, "quote each word, with double quotes")
         return tuple(found)
 
     def _command(self) -> Command:
@@ -257,6 +258,8 @@ class Reader:
         if not rest.strip():
             raise Wrong("arguments", "missing command after HEALTHCHECK CMD", self.flags.end)
         command = Reader(Line(f"CMD {rest.strip()}", self._line.origins, self._line.end), self._escape)._command()
+        if not command.words:
+            raise Wrong("arguments", "missing command after HEALTHCHECK CMD", self.flags.end)
         test = ("CMD-SHELL" if command.shell else "CMD", *command.words)
         return Healthcheck(
             self.said,

@@ -158,10 +158,12 @@ def ignore_of(patterns: Sequence[str]) -> Ignore:
 
 def picked(job: Job, root: Path) -> Picking:
     """The caller closes it. Raises StepFault for a name that isn't there."""
-    picking = Picking(root, job.ignore)
+    picking = Picking(root, job.ignore, deep=job.manner.parents)
     try:
         for name in job.local:
             picking.pick(name)
+        if not (picking.fitted or job.inline or job.downloads or job.trees):
+            raise NotThere("no source files were specified")
     except NotThere as error:
         picking.__exit__(None, None, None)
         raise StepFault(f"{job.word} failed: {error}") from None

@@ -115,7 +115,7 @@ class Laying:
             with open(place, "rb", buffering=0) as file:
                 reader = TarReader(Pieces(unpacked(Pieces(lambda: file.read(1 << 18)))))
                 self._root.forget()
-                placed = Placer(self._root, reader, prefix, True, self._owner).run()
+                placed = Placer(self._root, reader, prefix, False, self._owner).run()
             if placed.missing:
                 raise TarFault(f"a hard link names {os.fsdecode(placed.missing[0][1])}, which is not there")
         except (TarFault, UnsafePath) as error:

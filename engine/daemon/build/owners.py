@@ -14,8 +14,9 @@ from engine.daemon.build.faults import StepFault
 from engine.kit.rooted import RootedFolder
 
 LARGEST = 4 << 20
-CLAUSE = re.compile(r"([ugoa]*)((?:[-+=][rwxXst]*)+)", re.ASCII)
-ACTION = re.compile(r"([-+=])([rwxXst]*)", re.ASCII)
+CLAUSE = re.compile(r"([ugoa]*)((?:[-+=](?:[ugo]|[rwxXst]*))+)", re.ASCII)
+ACTION = re.compile(r"([-+=])([ugo]|[rwxXst]*)", re.ASCII)
+SHIFTS = {"u": 6, "g": 3, "o": 0}
 
 
 def owner_of(text: str, root: RootedFolder) -> tuple[int, int]:
@@ -72,8 +73,12 @@ def changed(mode: int, who: str, operator: str, letters: str, *, is_folder: bool
     whom = "ugo" if "a" in who else who
     bits = mask = 0
     for one in whom:
-        shift = {"u": 6, "g": 3, "o": 0}[one]
+        shift = SHIFTS[one]
         mask |= 0o7 << shift
+        if letters in SHIFTS:
+            # as another class has it: g=u
+            bits |= (mode >> SHIFTS[letters] & 0o7) << shift
+            continue
         for letter in letters:
             value = {"r": 4, "w": 2, "x": 1}.get(letter, 0)
             if letter == "X" and (is_folder or mode & 0o111):

@@ -76,12 +76,18 @@ class Picked:
 
 
 class Picking:
-    """The sources of one instruction, open until the block ends."""
+    """The sources of one instruction, open until the block ends.
 
-    def __init__(self, folder: str | os.PathLike[str], ignore: Ignore | None = None) -> None:
+    `deep`: a part `**` of a pattern stands for any number of folders, as with --parents; else it is a `*`.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], ignore: Ignore | None = None, *, deep: bool = False) -> None:
         self._rooted = RootedFolder(folder)
+        self._deep = deep
         self._ignore = ignore or Ignore()
         self.found: list[Picked] = []
+        # Whether any name or pattern fitted something, excluded or not.
+        self.fitted = False
 
     def __enter__(self) -> Picking:
         return self
@@ -94,16 +100,11 @@ class Picking:
         self._rooted.__exit__(kind, error, trace)
 
     def pick(self, word: str) -> None:
-        """Add what a source of the instruction names. Raises NotThere."""
+        """Add what a source of the instruction names; a pattern may fit nothing. Raises NotThere."""
         path, pivot = clean(word)
-        if GLOB.search(path):
-            matched = list(self._matches(path.split("/")))
-            if not matched:
-                raise NotThere("no source files were specified")
-        else:
-            matched = [path]
+        matched = dict.fromkeys(self._matches(path.split("/"))) if GLOB.search(path) else [path]
         for name in matched:
-            self._add(name, pivot if pivot is None else name[pivot:])
+            self._add(name, None if pivot is None else "/".join(name.split("/")[pivot:]))
 
     def _add(self, path: str, below: str | None) -> None:
         try:
@@ -111,6 +112,7 @@ class Picking:
         except OSError:
             shown = f"stat {path}: file does not exist"
             raise NotThere(f"file not found in build context or excluded by .dockerignore: {shown}") from None
+        self.fitted = True
         name = posixpath.basename(path)
         if self._ignore.excludes(name) and not stat.S_ISDIR(os.fstat(handle).st_mode):
             os.close(handle)
@@ -120,24 +122,41 @@ class Picking:
 
     def _matches(self, parts: Sequence[str], prefix: str = "") -> Iterator[str]:
         if not parts:
-            yield prefix.rstrip("/")
+            if self._is_there(prefix.rstrip("/")):
+                yield prefix.rstrip("/")
             return
         first, rest = parts[0], parts[1:]
+        if first == "**" and self._deep and rest:
+            yield from self._matches(rest, prefix)
+            for name in self._names(prefix, folders=True):
+                yield from self._matches(parts, f"{prefix}{name}/")
+            return
         if not GLOB.search(first):
             yield from self._matches(rest, f"{prefix}{first}/")
             return
         fits = re.compile(regex_of(first), re.DOTALL).fullmatch
-        try:
-            handle = openat2(self._rooted.handle, prefix or ".", os.O_RDONLY | os.O_DIRECTORY)
-        except OSError:
-            return
-        try:
-            names = sorted(os.listdir(handle))
-        finally:
-            os.close(handle)
-        for name in names:
+        for name in self._names(prefix):
             if fits(name):
                 yield from self._matches(rest, f"{prefix}{name}/")
+
+    def _names(self, path: str, *, folders: bool = False) -> list[str]:
+        """What is in a folder, or the folders in it; links to folders are none."""
+        try:
+            handle = openat2(self._rooted.handle, path or ".", os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            return []
+        try:
+            with os.scandir(handle) as found:
+                return sorted(entry.name for entry in found if not folders or entry.is_dir(follow_symlinks=False))
+        finally:
+            os.close(handle)
+
+    def _is_there(self, path: str) -> bool:
+        try:
+            os.close(openat2(self._rooted.handle, path, os.O_PATH | os.O_NOFOLLOW))
+        except OSError:
+            return False
+        return True
 
     def digest(self, *, owners: bool) -> str:
         """What would be copied: names, kinds, modes, links, contents; times don't count. `owners`: those too."""
@@ -163,17 +182,16 @@ def told(item: Item, owners: bool) -> str:
 
 
 def clean(word: str) -> tuple[str, int | None]:
-    """The path below the root, and where in it the part begins that --parents keeps (after `/./`)."""
-    pivot: int | None = None
+    """The path below the root, and how many of its parts come before what --parents keeps (after `/./`)."""
     front, mark, back = word.partition("/./")
     if mark:
         head = posixpath.normpath(f"/{front}").lstrip("/")
         tail = posixpath.normpath(f"/{back}").lstrip("/")
         whole = f"{head}/{tail}" if head else tail
-        return whole, len(head) + 1 if head else 0
+        return whole, len(head.split("/")) if head else 0
     # `..` can't leave the root: at the root it is the root
     path = posixpath.normpath(f"/{word}").lstrip("/")
-    return path, pivot
+    return path, None
 
 
 def regex_of(pattern: str) -> str:

@@ -132,10 +132,11 @@ class StageRun:
     # --- the instructions
     async def _argument(self, instruction: Arg, state: State, words: Words) -> State:
         said = []
+        # one environment for the whole instruction: `ARG A=1 B=$A` takes the A of before
+        env = self._scope.environment(state.config)
         for name, default in instruction.values:
             name = words.one(name)
             try:
-                env = self._scope.environment(state.config)
                 value = None if default is None else expand(default, env, self._escape)
             except CantExpand as error:
                 raise words.wrong("expand", f"{default}: {error}") from None

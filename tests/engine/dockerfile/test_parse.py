@@ -84,6 +84,11 @@ def test_directives_end_at_the_first_line_that_is_none() -> None:
         ("FROM a\nENV a=1 b", '2:9: error[pair]: syntax error - can\'t find = in "b": must be of the form: name=value'),
         ("FROM a\nENV a", "2:5: error[arguments]: ENV must have two arguments (write name=value)"),
         ("FROM a\nSHELL bash", "2:7: error[json]: SHELL requires the arguments to be in JSON form"),
+        (
+            'FROM a\nCMD ["a", 1]',
+            "2:5: error[json]: when using JSON array syntax, arrays must be comprised of strings only",
+        ),
+        ("FROM a\nHEALTHCHECK CMD []", "2:13: error[arguments]: missing command after HEALTHCHECK CMD"),
         ("FROM a\nONBUILD FROM x", "2:9: error[onbuild]: FROM isn't allowed as an ONBUILD trigger"),
         ("FROM a\nONBUILD RUNN x", "2:9: error[unknown-instruction]: unknown instruction: RUNN (did you mean RUN?)"),
         ("FROM a\nHEALTHCHECK CDM x", '2:13: error[arguments]: unknown type "CDM" in HEALTHCHECK (try CMD)'),

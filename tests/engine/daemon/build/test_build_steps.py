@@ -102,3 +102,33 @@ def test_copy_keeps_parents_excludes_and_changes_modes(builds: Builds) -> None:
         "k/b/c.txt 644",
         "",
     ]
+
+
+def test_patterns_with_parents_go_through_any_number_of_folders(builds: Builds) -> None:
+    files = dict.fromkeys(("p.json", "a/p.json", "a/b/c/p.json", "a/b/x", "bb/c/d/e/f", "b/c/e/g"), "")
+    text = (
+        FROM
+        + "COPY --parents **/p.json /all/\nCOPY --parents a/**/p.json ./a/./**/x /some/\n"
+        + "COPY --parents b*/./c/**/e /pivot/\nCOPY --parents bb/./** /end/\n"
+    )
+    builds.said(text, files, t="deep")
+    look = "cd /; find all some pivot end -type f | sort"
+    found = docker(builds.engine.socket, "run", "--rm", "deep", "sh", "-c", look).stdout.decode().split()
+    assert found == [
+        "all/a/b/c/p.json",
+        "all/a/p.json",
+        "all/p.json",
+        "end/c/d/e/f",
+        "pivot/c/d/e/f",
+        "pivot/c/e/g",
+        "some/a/b/c/p.json",
+        "some/a/p.json",
+        "some/b/x",
+    ]
+    assert "no source files" in builds.fault(FROM + "COPY --parents **/none /x/\n", files)["message"]
+
+
+def test_a_mode_may_be_another_classes(builds: Builds) -> None:
+    builds.said(FROM + "COPY --chmod=u=rwx,g=u-w,o=g f /f\nCOPY --chmod=u+s,g-rwx f /s\n", {"f": ""}, t="modes")
+    shown = docker(builds.engine.socket, "run", "--rm", "modes", "stat", "-c", "%a", "/f", "/s").stdout.decode()
+    assert shown.split() == ["755", "4604"]
