@@ -29,7 +29,7 @@ def apply(
     saved = read_plan(plan, Vault(ledger_folder()))
 
     async def run() -> int:
-        async with connected(engine, announce=True) as client:
+        async with connected(engine, announce=True, project=saved.project.name) as client:
             work = Convergence(client, saved.project, saved.options.separator, engine_options=engine)
             async with writing(work, lock, kind="apply", options=saved.options, keep=keep):
                 observed = await work.observe()

@@ -29,7 +29,7 @@ def attach(
     named = named_project(project)
 
     async def run() -> int:
-        async with connected(engine) as client:
+        async with connected(engine, project=named.name) as client:
             container = await container_of(client, named.name, service, index)
             state = (await client.containers.inspect(container["Id"]))["State"]
             if state.get("Paused"):

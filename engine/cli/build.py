@@ -79,7 +79,7 @@ def build(
         return
 
     async def run() -> int:
-        async with connected(shown, announce=True) as client:
+        async with connected(shown, announce=True, project=loaded.name) as client:
             work = convergence(client, loaded, project, shown)
             keys = select(work.project, services or (), deps=with_dependencies)
             work.written = work.project

@@ -30,7 +30,7 @@ def commit(
     repository, tag = split_tag(image) if image else (None, None)
 
     async def run() -> str:
-        async with connected(engine) as client:
+        async with connected(engine, project=named.name) as client:
             container = await container_of(client, named.name, service, index)
             if engine.dry_run:
                 return f"would make an image of {name_of(container)}"

@@ -22,7 +22,7 @@ async def connected(
     """The engine that the options, the environment and this machine point to (CLI.md, "Which engine").
 
     `announce` is for commands that write: the engine's name goes to stderr first, and with `project` it must be clear
-    on which engine that project is. Naming an engine twice is a usage error.
+    on which engine that project is. Naming an engine twice is a usage error. With --dry-run nothing can be written.
     """
     if options.host is not None and options.context is not None:
         raise typer.BadParameter("--context and --host each name an engine; leave one out")
@@ -32,7 +32,7 @@ async def connected(
         from engine.cli.placement import detected_target
 
         target = await detected_target(target, project, os.environ, writing=announce)
-    async with open_client(target, os.environ) as engine:
+    async with open_client(target, os.environ, looks_only=options.dry_run) as engine:
         if announce and options.progress != "quiet":
             capabilities = await engine.capabilities()
             major, minor = engine.api_version

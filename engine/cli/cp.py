@@ -36,7 +36,7 @@ def cp(
         raise typer.BadParameter(f"{service}: has no path after the colon: write {service}:/ for the container's root")
 
     async def run() -> None:
-        async with connected(engine) as client:
+        async with connected(engine, project=named.name) as client:
             found = await containers_of(client, named.name, [service], all=True, oneoff=None if all else False)
             chosen = [c for c in found if not index or number_of(c) == index]
             if not chosen:

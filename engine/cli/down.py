@@ -40,10 +40,12 @@ def down(
     if rmi not in {None, "local", "all"}:
         raise typer.BadParameter(f'--rmi takes local or all, not "{rmi}"')
     # only the file says which images are whose
-    loaded, name = (load_project(project), "") if rmi else project_or_name(project)
+    loaded, name = project_or_name(project)
+    if rmi and loaded is None:
+        loaded = load_project(project)
 
     async def run() -> int:
-        async with connected(engine, announce=True) as client:
+        async with connected(engine, announce=True, project=name) as client:
             work, observed = await found(client, loaded, name, project, engine)
             if rmi:
                 observed = await work.observe()

@@ -39,7 +39,7 @@ def events(
     async def run() -> None:
         filters = {"label": f"{PROJECT}={named.name}", "type": "container"}
         async with (
-            connected(engine) as client,
+            connected(engine, project=named.name) as client,
             client.system.events(filters=filters, since=start, until=end) as stream,
         ):
             async for event in stream:

@@ -48,7 +48,7 @@ def exec_(
     )
 
     async def run() -> int:
-        async with connected(engine) as client:
+        async with connected(engine, project=named.name) as client:
             container = await container_of(client, named.name, service, index)
             if engine.dry_run:
                 print(f"would run in {name_of(container)}: {shlex.join(command)}")

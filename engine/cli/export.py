@@ -29,7 +29,7 @@ def export(
         raise typer.BadParameter("a tar is nothing for a terminal: name a file with -o, or redirect the output")
 
     async def run() -> None:
-        async with connected(engine) as client:
+        async with connected(engine, project=named.name) as client:
             container = await container_of(client, named.name, service, index, all=True)
             async with client.containers.export(container["Id"]) as pieces:
                 await written(pieces, output)

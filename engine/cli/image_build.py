@@ -15,7 +15,7 @@ import typer
 
 from engine.api.errors import EngineError, InvalidArgument
 from engine.cli.buildoutput import Output
-from engine.cli.objects.group import reached
+from engine.cli.objects.group import reached, rehearsed
 from engine.cli.options import EngineOptions, with_options
 from engine.dockerfile.durations import CantRead
 from engine.dockerfile.mounts import size_of
@@ -63,6 +63,8 @@ def build(
     from engine.builders.progress import BuildLine
     from engine.builders.sources import DockerfileBuild
 
+    if rehearsed(engine, f"build {', '.join(tag or ()) or 'an image'} from {folder}"):
+        return
     place = Output.parse(output) if output is not None else None
     lines = sys.stderr if place is not None and place.place == STDIN else sys.stdout
 

@@ -9,7 +9,7 @@ import anyio
 import typer
 
 from engine.api.errors import InvalidArgument, NotFound
-from engine.cli.objects.group import reached
+from engine.cli.objects.group import reached, rehearsed
 from engine.cli.options import EngineOptions, with_options
 from engine.cli.render.layers import Layers
 from engine.cli.render.listing import listing, show
@@ -42,6 +42,8 @@ def pull(
     reference = parsed(name)
     if all_tags and (reference.tag or reference.digest):
         raise InvalidArgument("tag can't be used with --all-tags/-a")
+    if rehearsed(engine, f"pull {reference if all_tags else reference.with_default_tag()}"):
+        return
     if not all_tags and not reference.tag and not reference.digest and not quiet:
         print("Using default tag: latest")
     shown = Layers() if not quiet else None
@@ -72,6 +74,8 @@ def push(
         raise InvalidArgument("cannot push a digest reference")
     if all_tags and reference.tag:
         raise InvalidArgument("tag can't be used with --all-tags/-a")
+    if rehearsed(engine, f"push {reference if all_tags else reference.with_default_tag()}"):
+        return
     shown = Layers() if not quiet else None
 
     async def run() -> None:

@@ -46,7 +46,7 @@ def images(
     named.check(wanted)
 
     async def run() -> list[dict[str, Any]]:
-        async with connected(engine) as client:
+        async with connected(engine, project=named.name) as client:
             found = await containers_of(client, named.name, wanted, all=True)
             known = await images_of(client, {c["ImageID"] for c in found})
             return [row_of(container, known.get(container["ImageID"], {})) for container in found]

@@ -37,7 +37,7 @@ def run_verb(
     loaded, name = project_or_name(project, tuple(services or ()), only_services=False)
 
     async def run() -> int:
-        async with connected(engine, announce=True) as client:
+        async with connected(engine, announce=True, project=name) as client:
             work, observed = await found(client, loaded, name, project, engine)
             life = Lifecycle(work.project, observed, tuple(services or ()))
             missing = [key for key in life.keys if not life.containers(key)]

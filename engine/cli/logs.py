@@ -55,7 +55,7 @@ def logs(
         printer.status(source, f"exited with code {code}{' (restarting)' if restarting else ''}")
 
     async def run() -> None:
-        async with connected(engine) as client:
+        async with connected(engine, project=named.name) as client:
             if index is not None and len(wanted) == 1:
                 await container_of(client, named.name, min(wanted), index, all=True)
             follower = LogFollower(

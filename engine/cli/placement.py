@@ -29,7 +29,7 @@ async def detected_target(found: Target, project: str, environment: Mapping[str,
     """
     targets = list(reachable_targets(environment))
     home = read_home(project, environment)
-    if len(targets) < 2 and home is None:
+    if len(targets) < 2 and (home is None or not writing):
         return found
     holders = [target for target in targets if await holds(target, project, environment)]
     if writing and len(holders) > 1:

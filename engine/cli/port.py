@@ -28,7 +28,7 @@ def port(
     named = named_project(project)
 
     async def run() -> ContainerSummary:
-        async with connected(engine) as client:
+        async with connected(engine, project=named.name) as client:
             return await container_of(client, named.name, service, index)
 
     print(address_of(anyio.run(run), private_port, protocol.lower()))

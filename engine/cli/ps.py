@@ -54,7 +54,7 @@ def ps(
     states = states_of(filter, status)
 
     async def run() -> list[ContainerSummary]:
-        async with connected(engine) as client:
+        async with connected(engine, project=named.name) as client:
             every = all or bool(set(states) - {"running", "paused", "restarting"})
             found = await containers_of(client, named.name, wanted, all=every, oneoff=None if all else False)
             return [c for c in found if shown(c, named, states, orphans=orphans or bool(wanted))]

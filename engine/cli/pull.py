@@ -40,7 +40,7 @@ def pull(
     shown = replace(engine, progress="quiet") if quiet else engine
 
     async def run() -> int:
-        async with connected(shown, announce=True) as client:
+        async with connected(shown, announce=True, project=loaded.name) as client:
             work = convergence(client, loaded, project, shown)
             plan = ImagePlan(work.project, await work.observe(), work.separator)
             for key in select(work.project, services or (), deps=include_deps):

@@ -102,7 +102,7 @@ def run(
     shown = replace(engine, progress="quiet") if quiet else engine
 
     async def go() -> int:
-        async with connected(shown, announce=True) as client:
+        async with connected(shown, announce=True, project=loaded.name) as client:
             work = convergence(client, loaded, project, shown, silent)
             # Podman forgets the exit code of what it removes by itself: there it is removed from here
             by_engine = detach or (await client.capabilities()).engine != "podman"

@@ -36,7 +36,7 @@ def stats(
     named.check(wanted)
 
     async def run() -> None:
-        async with connected(engine) as client:
+        async with connected(engine, project=named.name) as client:
             if no_stream:
                 containers = await containers_of(client, named.name, wanted, all=all)
                 print_rows(await once(client, containers), format, whole=no_trunc)

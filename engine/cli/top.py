@@ -23,7 +23,7 @@ def top(project: ProjectOptions, engine: EngineOptions, services: ServiceNames =
     named.check(wanted)
 
     async def run() -> list[tuple[ContainerSummary, Any]]:
-        async with connected(engine) as client:
+        async with connected(engine, project=named.name) as client:
             return await tops(client, await containers_of(client, named.name, wanted))
 
     found = anyio.run(run)

@@ -29,7 +29,7 @@ def volumes(
     named.check(wanted)
 
     async def run() -> list[VolumeInspect]:
-        async with connected(engine) as client:
+        async with connected(engine, project=named.name) as client:
             found = await client.volumes.list(filters={"label": f"{PROJECT}={named.name}"})
             if not wanted:
                 return found

@@ -28,7 +28,7 @@ def wait(
     named.check(services)
 
     async def run() -> int:
-        async with connected(engine) as client:
+        async with connected(engine, project=named.name) as client:
             code = await exit_code(client, named.name, services, only_first=down_project)
             if down_project:
                 await take_down(client, project, engine)

@@ -35,7 +35,7 @@ def watch(
     loaded = load_project(project, tuple(services or ()), only_services=False)
 
     async def run() -> int:
-        async with connected(engine, announce=True) as client:
+        async with connected(engine, announce=True, project=loaded.name) as client:
             work = convergence(client, loaded, project, engine, frozenset({"build"} if quiet else ()))
             keys = tuple(select(work.project, services or (), deps=False))
             watcher = Watcher(beside_output(work), keys, lock, prune)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from engine.api.errors import SystemFailure
+from engine.api.errors import InvalidArgument, SystemFailure
 from engine.client.faults import parse, refusal_of, told
 from engine.http.message import Request, Response
 from engine.http.pool import Pool
@@ -25,11 +25,12 @@ Body = bytes | AsyncIterable[bytes] | Mapping[str, Any] | None
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """`version` is the negotiated one, None before."""
+    """`version` is the negotiated one, None before. With `looks_only` what would write is refused before it is sent."""
 
     pool: Pool
     address: str
     version: tuple[int, int] | None = None
+    looks_only: bool = False
 
     async def fetch(
         self,
@@ -107,6 +108,9 @@ class Calls:
     def _request(
         self, method: str, path: str, query: Query | None, body: Body, headers: Mapping[str, str] | None
     ) -> Request:
+        # a wait is a POST that changes nothing
+        if self.looks_only and method not in {"GET", "HEAD"} and not path.endswith("/wait"):
+            raise InvalidArgument(f"--dry-run: {method} {path} would change the engine: leave --dry-run out to do it")
         prefix = "" if self.version is None else "/v{}.{}".format(*self.version)
         words = encode_query(query or {})
         sent = {"user-agent": "rorqual", **(headers or {})}

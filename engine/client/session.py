@@ -79,7 +79,7 @@ class EngineReader:
             version, info = await together(system.version, system.info)
             # Docker serves both since long before our oldest version; of Podman it depends on the release.
             asks = kind_of(version) != "docker"
-            update = not asks or await serves_update(self._calls)
+            update = not asks or await serves_update(replace(self._calls, looks_only=False))
             distribution = not asks or await serves_distribution(self._calls)
             self._known.append(
                 reckon(version, info, self._ping, self.api_version, update=update, distribution=distribution)
@@ -120,11 +120,13 @@ class Engine(EngineReader):
 
 
 @asynccontextmanager
-async def open_client(target: Target, environment: Mapping[str, str] = os.environ) -> AsyncIterator[Engine]:
+async def open_client(
+    target: Target, environment: Mapping[str, str] = os.environ, *, looks_only: bool = False
+) -> AsyncIterator[Engine]:
     """Reach the engine and agree on a version.
 
     Raises Unavailable naming its address, InvalidArgument for TLS files that can't be used. `environment` is where
-    DOCKER_CONFIG and ssh's sharing are looked up.
+    DOCKER_CONFIG and ssh's sharing are looked up. With `looks_only` every call that would write raises InvalidArgument.
     """
     host = "docker" if target.scheme != "tcp" else target.url.netloc
     pool = Pool(dialer(target, environment), host=host)
@@ -132,7 +134,7 @@ async def open_client(target: Target, environment: Mapping[str, str] = os.enviro
         calls = Calls(pool, target.address)
         ping = await SystemReader(calls).ping()
         version = negotiate(ping["api_version"], target.address)
-        yield Engine(target, replace(calls, version=version), environment, [], ping)
+        yield Engine(target, replace(calls, version=version, looks_only=looks_only), environment, [], ping)
     finally:
         await pool.aclose()
 

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from engine.api.containers import ContainerCreate
-from engine.api.errors import EngineError
+from engine.api.errors import EngineError, InvalidArgument
 from engine.client.session import Engine, open_client
 from tests.engines import RunningEngine
 
@@ -45,6 +45,15 @@ async def test_the_reader_has_no_way_to_write(engine: Engine) -> None:
     rooms = (reader.containers, reader.images, reader.networks, reader.volumes, reader.exec, reader.system)
     written = {"create", "remove", "start", "stop", "kill", "prune", "pull", "build", "load", "update", "put_archive"}
     assert not [name for room in rooms for name in written if hasattr(room, name)]
+
+
+async def test_a_client_that_only_looks_refuses_to_write_before_the_engine_is_asked(running: RunningEngine) -> None:
+    async with open_client(running.target, looks_only=True) as looking:
+        await looking.capabilities()
+        with pytest.raises(InvalidArgument, match="--dry-run: POST /containers/prune would change the engine"):
+            await looking.containers.prune()
+        with pytest.raises(InvalidArgument, match="--dry-run: DELETE /volumes/any"):
+            await looking.volumes.remove("any")
 
 
 async def test_df_counts_what_is_kept(engine: Engine) -> None:

@@ -12,7 +12,17 @@ from engine.api.errors import NotFound
 from engine.cli.detachkeys import DEFAULT
 from engine.cli.joining import join
 from engine.cli.objects.amounts import bytes_from, nano_cpus, restart_policy
-from engine.cli.objects.group import Containers, Force, One, PruneFilter, agreed, filters_from, on_each, reached
+from engine.cli.objects.group import (
+    Containers,
+    Force,
+    One,
+    PruneFilter,
+    agreed,
+    filters_from,
+    on_each,
+    reached,
+    rehearsed,
+)
 from engine.cli.options import EngineOptions, with_options
 from engine.cli.render.amounts import decimal_size
 from engine.client.session import Engine
@@ -36,6 +46,8 @@ def start(
         on_each(engine, "start", containers, lambda client, name: client.containers.start(name))
     if len(containers) != 1:
         raise typer.BadParameter("one container at a time can be joined: name one, or leave -a and -i out")
+    if rehearsed(engine, f"start {containers[0]}, and join it"):
+        return
 
     async def run() -> int:
         async with reached(engine) as client:
@@ -162,7 +174,7 @@ def update(
 @with_options(EngineOptions)
 def prune(engine: EngineOptions, force: Force = False, filter: PruneFilter = None) -> None:
     """Remove every stopped container. Example: rorqual container prune -f --filter until=24h"""
-    if not agreed(force, "This will remove all stopped containers."):
+    if not agreed(engine, force, "all stopped containers"):
         raise typer.Exit(1)
 
     async def run() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,7 @@ from engine.cli.detachkeys import DEFAULT
 from engine.cli.execs import Command, Detach, Env, Privileged, User, Workdir, exec_body, execute
 from engine.cli.joining import join
 from engine.cli.objects.archive import written
-from engine.cli.objects.group import One, reached
+from engine.cli.objects.group import One, reached, rehearsed
 from engine.cli.options import EngineOptions, with_options
 from engine.client.images import split_tag
 
@@ -44,6 +45,8 @@ def exec_(
         user=user,
         workdir=workdir,
     )
+    if rehearsed(engine, f"run in {container}: {shlex.join(command)}"):
+        return
 
     async def run() -> int:
         async with reached(engine) as client:
@@ -61,6 +64,8 @@ def attach(
     sig_proxy: Annotated[bool, typer.Option("--sig-proxy/--no-sig-proxy", help="Pass signals on")] = True,
 ) -> None:
     """Join a running container's main process. Example: rorqual container attach web"""
+    if rehearsed(engine, f"attach to {container}"):
+        return
 
     async def run() -> int:
         async with reached(engine) as client:
@@ -85,6 +90,8 @@ def cp(
     outwards, inwards = split_service(source), split_service(target)
     if bool(outwards) == bool(inwards):
         raise typer.BadParameter("one of the two must be CONTAINER:PATH, and the other a path here or -")
+    if rehearsed(engine, f"copy {source} to {target}"):
+        return
 
     async def run() -> None:
         async with reached(engine) as client:
@@ -109,6 +116,8 @@ def commit(
     pause: Annotated[bool, typer.Option("--pause/--no-pause", "-p", help="Pause the container meanwhile")] = True,
 ) -> None:
     """Make an image of a container. Example: rorqual container commit web web:patched"""
+    if rehearsed(engine, f"make an image of {container}"):
+        return
     repository, tag = split_tag(image) if image else (None, None)
 
     async def run() -> str:

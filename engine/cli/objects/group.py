@@ -96,8 +96,7 @@ def on_each(
         code = 0
         async with reached(engine) as client:
             for name in names:
-                if whole(engine).dry_run:
-                    print(f"would {verb} {name}")
+                if rehearsed(engine, f"{verb} {name}"):
                     continue
                 try:
                     said = await act(client, name)
@@ -167,11 +166,24 @@ def inspect_all(
     raise typer.Exit(code)
 
 
-def agreed(force: bool, question: str) -> bool:
-    """Whether the user wants it: `-f`, or a yes on a terminal. Raises InvalidArgument where nobody can be asked."""
+def rehearsed(engine: EngineOptions, words: str) -> bool:
+    """Whether this is a dry run: then it has been said what would be done, and that is all."""
+    dry = whole(engine).dry_run
+    if dry:
+        print(f"would {words}")
+    return dry
+
+
+def agreed(engine: EngineOptions, force: bool, what: str) -> bool:
+    """Whether the user wants `what` removed: `-f`, or a yes on a terminal. A dry run ends here.
+
+    Raises InvalidArgument where nobody can be asked.
+    """
+    if rehearsed(engine, f"remove {what}"):
+        raise typer.Exit(0)
     if force:
         return True
     if not sys.stdin.isatty():
         raise InvalidArgument("nobody can be asked here: -f says yes beforehand")
-    print(f"WARNING! {question}", file=sys.stderr)
+    print(f"WARNING! This will remove {what}.", file=sys.stderr)
     return input("Are you sure you want to continue? [y/N] ").strip().lower() in {"y", "yes"}

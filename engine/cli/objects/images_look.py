@@ -187,7 +187,7 @@ def prune(
 ) -> None:
     """Remove images that nothing names. Example: rorqual image prune -af --filter until=168h"""
     which = "images without at least one container associated to them" if all else "dangling images"
-    if not agreed(force, f"This will remove all {which}."):
+    if not agreed(engine, force, f"all {which}"):
         raise typer.Exit(1)
 
     async def run() -> Any:

@@ -11,7 +11,7 @@ import typer
 
 from engine.api.images import Progress
 from engine.cli.objects.archive import read_file, written
-from engine.cli.objects.group import reached
+from engine.cli.objects.group import reached, rehearsed
 from engine.cli.options import EngineOptions, with_options
 from engine.client.images import split_tag
 from engine.client.streams import JsonLines
@@ -45,6 +45,8 @@ def load(
     """Load the images of an archive. Example: rorqual image load -i web.tar"""
     if input is None and sys.stdin.isatty():
         raise typer.BadParameter("an archive is expected: name a file with -i, or redirect the input")
+    if rehearsed(engine, f"load the images of {input or 'stdin'}"):
+        return
 
     async def run() -> None:
         async with reached(engine) as client, client.images.load(read_file(input), quiet=quiet) as lines:
@@ -65,6 +67,8 @@ def import_(
     """Make an image of a root file system. Example: rorqual image import root.tar web:1"""
     repository, tag = split_tag(image) if image else ("", None)
     file = None if source == "-" else Path(source)
+    if rehearsed(engine, f"make {image or 'an image'} of {source}"):
+        return
 
     async def run() -> None:
         async with (

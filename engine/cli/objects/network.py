@@ -200,7 +200,7 @@ def disconnect(
 @with_options(EngineOptions)
 def prune(engine: EngineOptions, force: Force = False, filter: PruneFilter = None) -> None:
     """Remove networks that no container is in. Example: rorqual network prune -f"""
-    if not agreed(force, "This will remove all custom networks not used by at least one container."):
+    if not agreed(engine, force, "all custom networks not used by at least one container"):
         raise typer.Exit(1)
 
     async def run() -> Any:

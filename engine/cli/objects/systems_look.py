@@ -242,7 +242,7 @@ def prune(
     """Remove what nothing uses. Example: rorqual system prune -f"""
     which = "all images without a container" if all else "all dangling images"
     more = ", anonymous volumes" if volumes else ""
-    if not agreed(force, f"This will remove all stopped containers, unused networks, {which}{more} and build cache."):
+    if not agreed(engine, force, f"all stopped containers, unused networks, {which}{more} and build cache"):
         raise typer.Exit(1)
     filters = filters_from(filter)
 

@@ -112,7 +112,7 @@ def prune(
 ) -> None:
     """Remove volumes that no container uses. Example: rorqual volume prune -f"""
     which = "" if all else "anonymous "
-    if not agreed(force, f"This will remove all {which}local volumes not used by at least one container."):
+    if not agreed(engine, force, f"all {which}local volumes not used by at least one container"):
         raise typer.Exit(1)
 
     async def run() -> Any:

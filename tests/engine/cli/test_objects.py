@@ -161,3 +161,31 @@ def test_mounts_devices_and_ulimits_are_read_as_docker_reads_them() -> None:
         "CgroupPermissions": "rw",
     }
     assert ulimit_of("nofile=5") == {"Name": "nofile", "Soft": 5, "Hard": 5}
+
+
+@root
+def test_a_dry_run_of_any_command_about_objects_only_says_what_it_would_do(place: Place, name: str) -> None:
+    place.run("container", "create", "--name", name, place.engine.image, "true")
+    place.run("volume", "create", name)
+    (place.folder / "root.tar").write_bytes(b"")
+    for words in (
+        ("container", "prune", "-f"),
+        ("container", "start", "-a", name),
+        ("container", "exec", name, "true"),
+        ("container", "commit", name, name),
+        ("container", "cp", "root.tar", f"{name}:/"),
+        ("container", "attach", name),
+        ("image", "prune", "-af"),
+        ("image", "pull", "localhost:1/nothing"),
+        ("image", "push", "localhost:1/nothing"),
+        ("image", "load", "-i", "root.tar"),
+        ("image", "import", "root.tar", name),
+        ("image", "build", "."),
+        ("network", "prune", "-f"),
+        ("volume", "prune", "-af"),
+        ("system", "prune", "-af", "--volumes"),
+    ):
+        assert place.run(words[0], "--dry-run", *words[1:]).startswith("would "), words
+    assert place.run("container", "inspect", "-f", "{{.State.Status}}", name) == "created\n"
+    assert place.run("volume", "rm", name)
+    assert place.result("image", "inspect", name).returncode == 1

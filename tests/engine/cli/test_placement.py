@@ -44,6 +44,11 @@ def test_a_project_stays_on_the_engine_that_holds_it(
         assert found.returncode == 0, found.stderr
         assert str(podman_engine.socket) in found.stderr
         assert here.containers() == {}
+        # every other command goes where the project is, too: a `down` that looks elsewhere would leave it running
+        assert run(tmp_path, docker_engine, podman_engine, "ps", "-q").stdout.strip()
+        stopped = run(tmp_path, docker_engine, podman_engine, "down", "-t", "0")
+        assert (stopped.returncode, there.containers()) == (0, {}), stopped.stderr
+        there.run("up", "-d")
         here.run("up", "-d")
         refused = run(tmp_path, docker_engine, podman_engine, "up", "-d")
         assert refused.returncode == 1
