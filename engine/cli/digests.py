@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from engine.api.errors import EngineError, InvalidArgument
+from engine.api.kept import whole_id
 from engine.cli.connection import connected, parallel_limit
 from engine.cli.options import EngineOptions
 from engine.client.session import Engine
+from engine.oci.digest import Digest
 from engine.oci.reference import Reference
+
+if TYPE_CHECKING:
+    from engine.registry.client.remote import Fetched, Remote
 
 Values = dict[str, Any]
 
@@ -74,6 +80,36 @@ async def digest_now(engine: Engine, reference: Reference) -> str:
 
     async with asking(reference.domain, insecure=False) as (registries, auth):
         return str((await registries.remote(reference, auth).manifest(reference.tag)).digest)
+
+
+async def moved_to(engine: Engine, reference: Reference, known: Collection[str], image_id: str) -> str | None:
+    """The digest that the tag stands for now, None where it stands for the image still. `known` are the digests under
+    which the engine has it.
+
+    Podman has a digest for what was never pulled, too, and another one than the registry made of it when it was pushed:
+    there the image's own id decides.
+    """
+    if (await engine.capabilities()).distribution:
+        digest = await digest_now(engine, reference)
+        return None if digest in known else digest
+    # late: as above
+    from engine.cli.remote_names import asking
+
+    async with asking(reference.domain, insecure=False) as (registries, auth):
+        remote = registries.remote(reference, auth)
+        fetched = await remote.manifest(reference.tag)
+        if str(fetched.digest) in known or whole_id(image_id) in await ids_behind(remote, fetched):
+            return None
+        return str(fetched.digest)
+
+
+async def ids_behind(remote: Remote, fetched: Fetched) -> set[str]:
+    """The ids of the images that a manifest stands for: of an index one a platform."""
+    parts = fetched.document.get("manifests")
+    if parts is None:
+        return {str(fetched.document.get("config", {}).get("digest", ""))}
+    found = [await remote.manifest(Digest.parse(part["digest"])) for part in parts]
+    return {id for each in found for id in await ids_behind(remote, each)}
 
 
 def parse(image: str) -> Reference:

@@ -12,7 +12,7 @@ import typer
 from engine.api.errors import EngineError
 from engine.cli.connection import connected
 from engine.cli.converge import Convergence, honouring
-from engine.cli.digests import digest_now, parse
+from engine.cli.digests import moved_to, parse
 from engine.cli.exitcodes import DIFFERS, NO_ANSWER, SAME
 from engine.cli.lifecycle import Services
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
@@ -75,10 +75,10 @@ async def found_by(work: Convergence, options: PlanOptions, *, ask_registries: b
     options = work.completed(remembered, observed)
     found = drift_of(work.project, observed, options, plan)
 
-    async def now(reference: str) -> str:
-        return await digest_now(work.engine, parse(reference))
+    async def moved(reference: str, known: list[str], image_id: str) -> str | None:
+        return await moved_to(work.engine, parse(reference), known, image_id)
 
-    asking, naming = Asking(work.engine.reader, now), Naming(work.project.name, work.separator)
+    asking, naming = Asking(work.engine.reader, moved), Naming(work.project.name, work.separator)
     await asking.names(plan, options, observed)
     if ask_registries:
         wanted = [

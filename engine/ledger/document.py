@@ -49,6 +49,7 @@ def read_release(document: Any) -> Release:
     if document.get("version") != VERSION:
         raise InvalidArgument("this release was exported by another version of Rorqual: export it again")
     try:
+        check_shape(document)
         intent = Intent(
             document["kind"],
             document["command"],
@@ -73,5 +74,14 @@ def read_release(document: Any) -> Release:
             {key: Pin(pin["id"], tuple(pin["digests"])) for key, pin in document["images"].items()},
             reason=document["reason"],
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InvalidArgument("this exported release is not whole: export it again") from error
+
+
+def check_shape(document: Json) -> None:
+    """Raises TypeError where a value is of another kind than whoever reads it takes for granted."""
+    spec, options = document["spec"], document["options"]
+    tables = [spec, options, options.get("scale") or {}, document["images"], document["contents"]]
+    for table in (*tables, *(spec.get(section) or {} for section in ("services", "networks", "volumes"))):
+        if not isinstance(table, dict):
+            raise TypeError(f"{type(table).__name__} where a table should be")

@@ -24,18 +24,19 @@ AT_ONCE = 8
 # Registries are far away: what hasn't answered by then is not known.
 SECONDS = 15.0
 
-# Raises EngineError.
-DigestNow: TypeAlias = Callable[[str], Awaitable[str]]
+# (reference, digests under which the engine has it, its id there) → the digest that it stands for now, None where it is
+# the same. Raises EngineError.
+Moved: TypeAlias = Callable[[str, list[str], str], Awaitable[str | None]]
 
 
 @dataclass
 class Asking:
-    """`digest_now` finds what a tag stands for at its registry now. `unknown` says of which references nothing could be
-    found out, and why.
+    """`moved` finds whether a tag stands for another image at its registry. `unknown` says of which references nothing
+    could be found out, and why.
     """
 
     engine: EngineReader
-    digest_now: DigestNow
+    moved: Moved
     found: list[Drift] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
 
@@ -54,14 +55,14 @@ class Asking:
     async def tag(
         self, reference: str, addresses: list[Address], observed: Observed, limiter: anyio.CapacityLimiter
     ) -> None:
+        known, image = known_digests(reference, observed), observed.images.get(reference) or {}
         async with limiter:
             try:
-                now = await self.digest_now(reference)
+                now = await self.moved(reference, known, str(image.get("Id") or ""))
             except EngineError as error:
                 self.unknown.append(f"{reference}: {error.message}")
                 return
-        known = known_digests(reference, observed)
-        if now not in known:
+        if now is not None:
             self.found += [moved_tag(address, reference, known[0], now) for address in addresses]
 
     async def names(self, plan: Plan, options: PlanOptions, observed: Observed) -> None:

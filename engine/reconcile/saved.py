@@ -66,7 +66,11 @@ def stored_options(options: PlanOptions) -> dict[str, Any]:
 
 
 def read_options(stored: dict[str, Any]) -> PlanOptions:
-    """Those that an older Rorqual didn't store have their defaults."""
+    """What an older Rorqual didn't store has its default. Raises InvalidArgument for values of other kinds."""
+    asked, defaults = stored_options(PlanOptions()), PlanOptions()._asdict()
+    for name in asked.keys() & stored.keys():
+        if defaults[name] is not None and type(stored[name]) is not type(json.loads(json.dumps(asked[name]))):
+            raise InvalidArgument(f"{name} is nothing that this version of Rorqual knows: {stored[name]!r}")
     return PlanOptions(**{name: kept(name, stored) for name in stored_fields() if name in stored})
 
 

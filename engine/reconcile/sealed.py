@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
+from engine.api.errors import InvalidArgument
 from engine.ledger.sealing import Sealing
 from engine.plan.sensitive import is_sensitive_name, marked_names, marked_names_of, sensitive_values
 from engine.reconcile.contents import Sealer
@@ -33,8 +36,13 @@ def document_of(project: Project) -> Json:
 
 
 def opened_project(document: Mapping[str, Any]) -> Project:
-    """Of a document whose values are back in place."""
-    return Project.model_validate(document)
+    """Of a document whose values are back in place. Raises InvalidArgument for one that this version doesn't know."""
+    try:
+        return Project.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InvalidArgument(f"the spec was written by another version of Rorqual: {place}: {first['msg']}") from error
 
 
 class Places:

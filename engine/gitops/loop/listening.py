@@ -5,7 +5,8 @@ After a break everything on that engine is looked at: what was missed can't be k
 
 from __future__ import annotations
 
-from engine.client.errors import EngineError
+from engine.client.errors import EngineError, NotFound
+from engine.client.session import Engine
 from engine.gitops.loop.desk import Desk
 from engine.gitops.settings.models import EngineChoice
 from engine.kit.backoff import Backoff
@@ -32,10 +33,22 @@ async def listen(desk: Desk, choice: EngineChoice, queue: KeyedQueue[str]) -> No
                 look_at_all(desk, choice, queue)
                 delays = RETRY.delays()
                 async for event in events:
-                    note(desk, choice, queue, event)
+                    note(desk, choice, queue, await with_health(engine, event))
         except EngineError:
             await desk.engines.forget(choice)
         await desk.clock.sleep(next(delays))
+
+
+async def with_health(engine: Engine, event: object) -> object:
+    """The event in Docker's words: Podman's tells that a probe has ended, and not how."""
+    if not isinstance(event, dict) or event.get("Action") != "health_status":
+        return event
+    id = str((event.get("Actor") or {}).get("ID") or event.get("id") or "")
+    try:
+        health = (await engine.containers.inspect(id))["State"].get("Health") or {}
+    except NotFound:
+        return event
+    return {**event, "Action": f"health_status: {health.get('Status', '')}"}
 
 
 def note(desk: Desk, choice: EngineChoice, queue: KeyedQueue[str], event: object) -> None:

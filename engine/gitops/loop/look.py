@@ -274,7 +274,7 @@ class Look(Case):
     async def settle(self, work: Convergence) -> Report:
         """Until everything runs and is healthy, within what is left of the time that the revision has."""
         left = self.policy.health_timeout_seconds - self.taken_seconds
-        seconds = max(1.0, left) if self.new else self.policy.health_timeout_seconds
+        seconds = max(1.0, round(left, 1)) if self.new else self.policy.health_timeout_seconds
         keys = [key for key, service in work.project.services.items() if service.replicas]
         plan = work.settling(keys, seconds, await work.observe(), "its health decides over the release")
         async with self.desk.aside():

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
+import anyio
 import pytest
 
+from engine.client.errors import NotFound
 from engine.client.session import Engine
+from engine.gitops.loop.agent import Agent
 from engine.gitops.state.project import Health, Sync
-from tests.engine.gitops.host import Host, hosting
+from tests.engine.gitops.host import PATIENCE_SECONDS, Host, hosting
 from tests.engines import RunningEngine
 
 pytestmark = [pytest.mark.anyio, pytest.mark.root]
@@ -57,6 +61,51 @@ async def test_a_commit_is_brought_out_a_bad_one_goes_back_drift_is_mended_and_w
         await host.heard("healed", heals + 1)
         assert set(await host.containers(client)) == {web, first_db}
 
+        if host.running.kind == "podman":
+            await restarted_when_unhealthy(host, agent, client)
+
         last = host.commit(host.web(more=more))
         await host.synced(agent, last)
         assert set(await host.containers(client)) == {web}
+
+
+async def restarted_when_unhealthy(host: Host, agent: Agent, client: Engine) -> None:
+    """Podman's probes are run by systemd's timers, which aren't here: the test runs them."""
+    web = f"{host.name}-web-1"
+
+    async def probed(code: int) -> None:
+        words = ["podman", "--url", host.running.host, "healthcheck", "run", web]
+        assert (await anyio.run_process(words, check=False)).returncode == code
+
+    probe = "    healthcheck: {test: [CMD, test, '!', -e, /sick], interval: 1h, retries: 1, timeout: 5s}\n"
+    revision = host.commit(host.web(more=probe))
+    await until(lambda: probes(client, web))
+    await probed(0)
+    await host.synced(agent, revision)
+    began = (await client.containers.inspect(web))["State"]["StartedAt"]
+    drifts = len(host.kinds("drifted"))
+    await anyio.run_process(["docker", "-H", host.running.host, "exec", web, "touch", "/sick"])
+    await probed(1)
+    assert "service.web.1: it is unhealthy" in (await host.heard("drifted", drifts + 1)).text
+    await until(lambda: began_later(client, web, began))
+    await anyio.run_process(["docker", "-H", host.running.host, "exec", web, "rm", "/sick"])
+    await probed(0)
+    await host.until(agent, lambda s: s.sync is Sync.SYNCED and s.health is Health.HEALTHY)
+
+
+async def probes(client: Engine, web: str) -> bool:
+    return bool((await client.containers.inspect(web))["Config"].get("Healthcheck"))
+
+
+async def began_later(client: Engine, web: str, before: str) -> bool:
+    return (await client.containers.inspect(web))["State"]["StartedAt"] > before
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """A container that is being replaced is not there for a moment."""
+    with anyio.fail_after(PATIENCE_SECONDS):
+        while True:
+            with suppress(NotFound):
+                if await condition():
+                    return
+            await anyio.sleep(0.05)

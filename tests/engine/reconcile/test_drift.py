@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from tests.desk import Desk
 from tests.engines import TEST_REGISTRY, RunningEngine
 from tests.faults import Relay
+from tests.registries import running_registry
 from tests.workshop import RORQUAL, Workshop
 
 pytestmark = pytest.mark.root
@@ -204,3 +208,29 @@ def push(shop: Workshop, reference: str, mark: str) -> None:
 def test_drift_says_what_it_can_not_know(shop: Workshop) -> None:
     shop.write("services: {web: {image: x, depends_on: [db]}}\n")
     assert "db" in shop.run("drift", code=2).stderr
+
+
+def test_on_podman_which_can_not_be_asked_the_registry_itself_is(podman_engine: RunningEngine, tmp_path: Path) -> None:
+    desk, reference = Desk(tmp_path, podman_engine), f"{TEST_REGISTRY}/moved/box:1"
+    # Podman names what it imports so, whatever tag it was given
+    other = f"{TEST_REGISTRY}/moved/other:latest"
+    (tmp_path / "compose.yaml").write_text(
+        f"name: moved\nservices:\n  web: {{image: '{reference}', command: sleep 1000, stop_grace_period: 0s}}\n"
+    )
+    with running_registry(tmp_path, port=int(TEST_REGISTRY.partition(":")[2]), netns=podman_engine.pid):
+        desk.call("image", "tag", podman_engine.image, reference)
+        desk.call("image", "push", reference)
+        desk.call("up", "-d")
+        try:
+            assert desk.call("drift").startswith("No drift")
+            with tarfile.open(tmp_path / "root.tar", "w") as tar:
+                tar.addfile(tarfile.TarInfo("empty"), io.BytesIO())
+            desk.call("image", "import", str(tmp_path / "root.tar"), other)
+            desk.call("image", "tag", other, reference)
+            desk.call("image", "push", reference)
+            desk.call("image", "tag", podman_engine.image, reference)
+            (found,) = json.loads(desk.call("drift", "--format", "json", code=1))["drift"]
+            assert (found["address"], found["path"]) == ("service.web", "image") and found["live"] != found["desired"]
+            assert desk.call("drift", "--no-registry").startswith("No drift")
+        finally:
+            desk.call("down")
