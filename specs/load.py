@@ -20,6 +20,7 @@ from specs.node import Node, plain
 from specs.remote import Fetch, is_remote
 from specs.resolve import settle
 from specs.resolve.context import Context, Layer
+from specs.resolve.extensions import group_extensions
 from specs.resolve.files import load_layer
 from specs.resolve.images import typed_images
 from specs.resolve.name import project_name
@@ -217,6 +218,7 @@ def normalize_all(it: Loading) -> None:
 
 
 def type_values(it: Loading) -> None:
+    group_extensions(it.root, it.context.report)
     values = settle.typed(it.root, it.context.report, it.context.losses)
     top = it.root.value
     values["name"] = it.context.project_name

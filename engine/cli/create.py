@@ -25,6 +25,7 @@ def create(
     force_recreate: Annotated[bool, typer.Option("--force-recreate", help="Replace even what is equal")] = False,
     no_recreate: Annotated[bool, typer.Option("--no-recreate", help="Leave what exists as it is")] = False,
     remove_orphans: Annotated[bool, typer.Option("--remove-orphans", help="Remove what the file doesn't know")] = False,
+    quiet_pull: Annotated[bool, typer.Option("--quiet-pull", help="Pull without progress")] = False,
     scale: Scale = None,
     yes: Yes = False,
     keep: Keep = KEEP,
@@ -40,4 +41,13 @@ def create(
         recreate=not no_recreate,
         remove_orphans=remove_orphans,
     )
-    converge_and_exit(project, engine, lock, options, yes=yes, kind="create", keep=keep)
+    converge_and_exit(
+        project,
+        engine,
+        lock,
+        options,
+        yes=yes,
+        quiet=frozenset({"pull"} if quiet_pull else ()),
+        kind="create",
+        keep=keep,
+    )

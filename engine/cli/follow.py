@@ -71,6 +71,8 @@ class LogFollower:
     started: dict[str, str] = field(default_factory=dict)
     running: set[str] = field(default_factory=set)
     starts: dict[str, int] = field(default_factory=dict)
+    # Of which start an end was heard: dockerd may tell of one twice.
+    ends: dict[str, int] = field(default_factory=dict)
     active: set[str] = field(default_factory=set)
     changed: anyio.Event = field(default_factory=anyio.Event)
     linger_seconds: float = 0.0
@@ -230,8 +232,10 @@ class LogFollower:
                 if source is not None:
                     self.begin(tasks, source)
             elif action in {"die", "died"} and id in self.sources:
-                code = (actor.get("Attributes") or {}).get("exitCode", "0")
-                tasks.start_soon(self.end, id, int(code), self.starts.get(id, 0))
+                code, start = (actor.get("Attributes") or {}).get("exitCode", "0"), self.starts.get(id, 0)
+                if self.ends.get(id) != start:
+                    self.ends[id] = start
+                    tasks.start_soon(self.end, id, int(code), start)
             elif action == "destroy":
                 self.running.discard(id)
             self.tell()

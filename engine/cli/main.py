@@ -196,7 +196,13 @@ def run(arguments: Sequence[str]) -> int:
     gc.freeze()
     gc.enable()
     try:
-        result = typer.main.get_command(app).main(args=words, prog_name="rorqual", standalone_mode=False)
+        command = typer.main.get_command(app)
+        if any("=" in word for word in words):
+            # late: few command lines give a flag a value
+            from engine.cli.flagvalues import spelled_out
+
+            words = spelled_out(command, words)
+        result = command.main(args=words, prog_name="rorqual", standalone_mode=False)
         return result if isinstance(result, int) else DONE
     except UsageError as error:
         return usage(error)

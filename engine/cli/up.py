@@ -98,12 +98,17 @@ def up(
     watch_source: Annotated[
         bool, typer.Option("--watch-source", help="Follow the project's folder: converge when it or the host changes")
     ] = False,
+    menu: Annotated[
+        bool, typer.Option("--menu/--no-menu", help="Shortcuts on the keyboard: there are none", hidden=True)
+    ] = False,
     exit_code_from: Annotated[
         str | None,
         typer.Option("--exit-code-from", help="Exit as this service does; implies --abort-on-container-exit"),
     ] = None,
 ) -> None:
     """Create, update and start what the file asks for. Example: rorqual up -d --wait"""
+    if menu:
+        raise typer.BadParameter("--menu: there are no shortcuts on the keyboard; Ctrl-C stops, and -d detaches")
     if build and no_build:
         raise typer.BadParameter("--build and --no-build contradict each other")
     if force_recreate and no_recreate:

@@ -83,8 +83,9 @@ class Lifecycle:
                     self.add(live, action, "stop asks for it", fields=[change], needs=dependents)
         return self.finished()
 
-    def restart(self, stop_seconds: float | None) -> Plan:
-        for key in self.keys:
+    def restart(self, stop_seconds: float | None, *, dependents: bool = True) -> Plan:
+        """Dependencies first; with `dependents` also those that depend on one of them with `restart: true`."""
+        for key in self.with_dependents() if dependents else self.keys:
             needs = self.steps_on(needs_of(self.project.services[key]))
             for live in self.containers(key):
                 self.before_stop(key, live, needs)
@@ -94,7 +95,21 @@ class Lifecycle:
                     self.add(live, RunHook(live.id, hook(model)), "post_start hook")
         return self.finished()
 
-    def kill(self, signal: str) -> Plan:
+    def with_dependents(self) -> list[str]:
+        found, services = set(self.keys), self.project.services
+        while more := {
+            key
+            for key in services.keys() - found
+            if any(d.restart and name in found for name, d in (services[key].depends_on or {}).items())
+        }:
+            found |= more
+        return select(self.project, found, deps=False) if found else []
+
+    def kill(self, signal: str, *, orphans: bool = False) -> Plan:
+        """With `orphans` also the containers whose service the file doesn't know, in any profile."""
+        if orphans:
+            known = self.project.services.keys() | self.project.disabled_services.keys()
+            self.keys += sorted({c.service for c in self.observed.containers if not c.oneoff} - known)
         return self.each(lambda live: live.running, lambda live: KillContainer(live.id, signal), f"kill with {signal}")
 
     def pause(self) -> Plan:

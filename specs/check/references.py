@@ -7,6 +7,7 @@ from typing import Any
 
 from specs.check.subject import Service, Subject
 from specs.source import Span
+from specs.typed.kinds import EXTENSIONS
 
 SERVICE_PREFIX = "service:"
 
@@ -138,7 +139,7 @@ def files(subject: Subject, name: str, references: Any, kind: str, *path: str) -
 
 def models(subject: Subject, name: str, service: Service) -> None:
     for wanted in service.get("models") or {}:
-        if wanted not in subject.section("models"):
+        if wanted != EXTENSIONS and wanted not in subject.section("models"):
             span = subject.key("services", name, "models", wanted)
             unknown(subject, name, "models", wanted, span, verb="uses model")
 

@@ -245,6 +245,22 @@ def device(item: Node) -> Node:
     return planted({"source": source, "target": target, "permissions": parts[2] if len(parts) > 2 else "rwm"}, item)
 
 
+def ulimits(node: Node) -> Node:
+    """As they are; one that is neither a number nor a pair is refused right away, whatever a later file makes of it."""
+    each_of(list(node.value.values()) if type(node.value) is dict else [], ulimit)
+    return node
+
+
+def ulimit(node: Node) -> Node:
+    if type(node.value) not in (int, dict):
+        raise refusal(node, "wrong-type", f"{named(node)} must be a number, or soft and hard")
+    return node
+
+
+def named(node: Node) -> str:
+    return "this" if node.key is None else str(node.key.value)
+
+
 def ports(node: Node) -> Node:
     if type(node.value) is not list:
         raise wrong(node, "list of ports")
@@ -282,9 +298,11 @@ SERVICE: dict[str, Callable[[Node], Node]] = {
     "secrets": file_references,
     "configs": file_references,
     "ports": ports,
+    "ulimits": ulimits,
 }
 BUILD: dict[str, Callable[[Node], Node]] = {
     "secrets": file_references,
     "additional_contexts": pairs,
     "ssh": ssh,
+    "ulimits": ulimits,
 }

@@ -79,6 +79,9 @@ class Interpolation:
     def copy(self, node: Node, casts: dict[str, Any] | None) -> Node:
         value = node.value
         kind = type(value)
+        if node.tag == "!reset":
+            # it goes, whatever it holds: take_resets
+            casts, value, kind = None, None, type(None)
         if kind is str:
             if self.enabled and (casts is not None or "$" in value):
                 return self.text(node, value, casts)

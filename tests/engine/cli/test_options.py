@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 
 import pytest
+import typer
 
+from engine.cli.flagvalues import spelled_out
+from engine.cli.main import make_app
 from tests.engine.cli.conftest import RORQUAL
 
 
@@ -32,3 +35,22 @@ def test_a_copy_into_a_service_says_that_the_path_is_missing() -> None:
     )
     said = "web: has no path after the colon: write web:/ for the container's root"
     assert (done.returncode, said in done.stderr) == (64, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "spelled"),
+    [
+        ("up --detach=true --build=false web", "up --detach web"),
+        ("ps --orphans=false --all=1 -q", "ps --no-orphans --all -q"),
+        ("up --menu=false", "up --no-menu"),
+        ("logs --tail=1 --no-color=T", "logs --tail=1 --no-color"),
+        ("up --scale=web=1 --wait=yes", "up --scale=web=1 --wait=yes"),
+        ("run --rm=true -e A=--rm=true web sh --rm=true", "run --rm -e A=--rm=true web sh --rm=true"),
+        ("exec -T -- web --x=true", "exec -T -- web --x=true"),
+        ("container ls --all=true", "container ls --all"),
+    ],
+)
+def test_a_flag_takes_true_and_false_as_in_compose(words: str, spelled: str) -> None:
+    name = words.partition(" ")[0]
+    command = typer.main.get_command(make_app(name))
+    assert " ".join(spelled_out(command, words.split(" "))) == spelled

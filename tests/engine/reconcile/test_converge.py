@@ -352,3 +352,32 @@ def test_an_external_secret_or_config_is_refused_where_a_container_is_to_be_made
     done = shop.run("up", "-d", code=1)
     assert f'error[no-content]: {kind} "word" is external' in done.stderr
     assert shop.containers() == {}
+
+
+def test_a_restart_takes_those_along_that_depend_on_it_with_restart_true(shop: Workshop) -> None:
+    one = f"image: {shop.engine.image}, command: sleep 1000, init: true, stop_grace_period: 0s"
+    depends = "depends_on: {db: {condition: service_started, restart: true}}"
+    shop.write(f"services:\n  db: {{{one}}}\n  web: {{{one}, {depends}}}\n")
+    shop.run("up", "-d")
+
+    def started() -> dict[str, str]:
+        return {name: shop.inspect(f"{shop.name}-{name}-1")["State"]["StartedAt"] for name in ("db", "web")}
+
+    first = started()
+    shop.run("restart", "-t", "0", "--no-deps", "db")
+    alone = started()
+    assert (alone["db"] > first["db"], alone["web"]) == (True, first["web"])
+    shop.run("restart", "-t", "0", "db")
+    assert all(started()[name] > alone[name] for name in alone)
+
+
+def test_kill_takes_orphans_only_where_it_is_told_to(shop: Workshop) -> None:
+    small(shop)
+    text = (shop.folder / "compose.yaml").read_text()
+    shop.write(text + f"  gone: {{image: {shop.engine.image}, command: sleep 1000, init: true}}\n")
+    shop.run("up", "-d")
+    shop.write(text)
+    shop.run("kill")
+    assert shop.inspect(f"{shop.name}-gone-1")["State"]["Running"]
+    shop.run("kill", "--remove-orphans")
+    assert not shop.inspect(f"{shop.name}-gone-1")["State"]["Running"]

@@ -14,10 +14,10 @@ __all__ = ["Case", "corpus"]
 
 def corpus(*, whole: bool = False) -> Iterator[Case]:
     """Every case, ids unique; `whole`: every value at every place."""
-    from tests.specs.cases import composed, interpolation, layouts, merging, reuse, snippets, sweeps, syntax
+    from tests.specs.cases import composed, extensions, interpolation, layouts, merging, reuse, snippets, sweeps, syntax
 
     yield from snippets.cases()
     yield from sweeps.cases(stride=1 if whole else sweeps.STRIDE)
     yield from composed.cases(count=4000 if whole else 900)
-    for module in (merging, reuse, interpolation, syntax, layouts):
+    for module in (merging, reuse, interpolation, syntax, layouts, extensions):
         yield from module.cases()

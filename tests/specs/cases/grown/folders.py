@@ -106,7 +106,13 @@ class Folders:
                 (self.path(), {"context": self.path(), "dockerfile": "D", "additional_contexts": {"x": self.path()}})
             ),
             "env_file": lambda: self.chance.choice(
-                (["missing.env"], [{"path": "missing.env", "required": False}], "./two.env", "one.env", "/dev/null")
+                (
+                    [{"path": "missing.env", "required": False}],
+                    [{"path": "missing.env", "required": False}],
+                    "./two.env",
+                    "one.env",
+                    "/dev/null",
+                )
             ),
             "volumes": lambda: [f"{self.path()}:/x", {"type": "bind", "source": self.path(), "target": "/y"}],
             "environment": lambda: {"FROM": "${FROM:-}", "TAG": None, "PORT": "${PORT:-0}"},
@@ -114,12 +120,10 @@ class Folders:
             "profiles": lambda: ["dev"],
             "develop": lambda: {"watch": [{"path": self.path(), "action": "rebuild"}]},
             "depends_on": lambda: {
-                f"s{self.chance.randint(0, 3)}": {"condition": "service_started", "required": self.likely(0.4)}
+                f"s{self.chance.randint(0, 3)}": {"condition": "service_started", "required": self.likely(0.05)}
             },
             "label_file": lambda: self.chance.choice(("one.env", "./two.env")),
             "labels": lambda: {"l": "${TAG}", "n": "${COMPOSE_PROJECT_NAME}"},
-            "configs": lambda: [{"source": "con1", "target": "/c"}],
-            "network_mode": lambda: f"service:s{self.chance.randint(0, 2)}",
         }
         for key in self.chance.sample(list(makers), self.chance.randint(0, 4)):
             found[key] = makers[key]()

@@ -43,13 +43,15 @@ def again(grown: Grown, main: dict[str, Any], keys: list[str]) -> dict[str, Any]
         said = chance.sample(keys, chance.randint(1, len(keys)))
         body: dict[str, Any] = {key: emptied(chance, services.KEYS[key](grown.grow)) for key in said}
         found[name] = marked(chance, body, 0.25)
+        if isinstance(found[name], dict) and chance.random() < 0.7:
+            found[name]["image"] = "kept"
     tree: dict[str, Any] = {"services": found or {"web": {"image": "other"}}}
     for kind, make in (("networks", grown.network), ("volumes", grown.volume)):
         if chance.random() < 0.3:
             tree[kind] = {name: marked(chance, make(), 0.2) for name in main[kind]}
     for kind in ("secrets", "configs"):
         if chance.random() < 0.15:
-            name = chance.choice(list(main[kind]))
+            name = "token" if kind == "secrets" else "app"
             tree[kind] = {name: marked(chance, {"file": "./app.conf"}, 0.5)}
     return {key: marked(chance, value, 0.02) for key, value in tree.items()}
 
