@@ -14,6 +14,7 @@ import anyio
 from anyio import to_thread
 
 from engine.api.errors import InvalidArgument
+from engine.daemon.build.bounds import CacheBounds
 from engine.daemon.build.build import Build, Plan
 from engine.daemon.build.cache import BuildCache
 from engine.daemon.build.context import Context, extended_context, plain_context, read_dockerfile, unpack_context
@@ -140,12 +141,13 @@ class BuildRoom:
         """For /system/df. Blocks for moments."""
         return list(self.rooms.cache.listed(self.rooms.images.index.tops()))
 
-    async def prune(self, filters: Filters, *, all: bool, keep_bytes: int, now: float) -> dict[str, Any]:
+    async def prune(self, filters: Filters, *, all: bool, bounds: CacheBounds, now: float) -> dict[str, Any]:
         """Drop what no build uses; without `all` only what no image needs → CachesDeleted and SpaceReclaimed."""
         shown = await to_thread.run_sync(self.usage)
         chosen = [entry for entry in shown if not entry["InUse"] and (all or not entry["Shared"])]
         chosen = [entry for entry in chosen if fits(entry, filters, now)]
-        chosen = over(shown, chosen, keep_bytes)
+        space = os.statvfs(self.rooms.folder)
+        chosen = over(shown, chosen, bounds, free_bytes=space.f_bavail * space.f_frsize)
         before = total_size(self.rooms.layers)
         folders = self.rooms.cache.forget(chosen)
         freed = sum(entry["Size"] for entry in chosen if entry["Type"] == "exec.cachemount")
@@ -207,12 +209,13 @@ def fits(entry: Mapping[str, Any], filters: Filters, now: float) -> bool:
 
 
 def over(
-    shown: Sequence[Mapping[str, Any]], chosen: Sequence[Mapping[str, Any]], keep_bytes: int
+    shown: Sequence[Mapping[str, Any]], chosen: Sequence[Mapping[str, Any]], bounds: CacheBounds, *, free_bytes: int
 ) -> list[Mapping[str, Any]]:
-    """Of the chosen ones as many, those unused for longest first, as bring the cache below `keep_bytes`."""
+    """Of the chosen ones as many, those unused for longest first, as bring the cache within the bounds."""
+    size, found = sum(entry["Size"] for entry in shown), []
+    keep_bytes = bounds.kept(size, free_bytes)
     if not keep_bytes:
         return list(chosen)
-    size, found = sum(entry["Size"] for entry in shown), []
     for entry in sorted(chosen, key=lambda entry: entry["LastUsedAt"]):
         if size <= keep_bytes:
             break

@@ -63,8 +63,12 @@ class LocalImages:
         return self.index.get(reference)
 
     # --- coming
-    async def load(self, body: AsyncIterable[bytes], told: Told) -> list[tuple[ImageRecord, tuple[str, ...]]]:
-        """The images of an archive, with the names that it gave them. Raises InvalidArgument, SystemFailure.
+    async def load(
+        self, body: AsyncIterable[bytes], told: Told, platform: Platform | None = None
+    ) -> list[tuple[ImageRecord, tuple[str, ...]]]:
+        """The images of an archive, with the names that it gave them; of an index the one for `platform`, ours without.
+
+        Raises InvalidArgument, SystemFailure.
 
         `told` is called on the event loop with each layer's DiffID and size, once it is unpacked.
         """
@@ -72,7 +76,7 @@ class LocalImages:
         def work(feed: Feed) -> list[Found]:
             reader = ArchiveReader(self.layers, lambda diff_id, size: from_thread.run_sync(told, diff_id, size))
             try:
-                images = reader.read(feed.next, Platform.here())
+                images = reader.read(feed.next, platform or Platform.here())
                 for image in images:
                     self._chain(image.layers, reader.fresh)
                     self.blobs.put(image.config)

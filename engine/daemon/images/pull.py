@@ -157,12 +157,12 @@ class Pulls:
             if id not in self._index.ids():
                 content = await remote.document(wanted.config, wanted.config_size, LARGEST_CONFIG)
                 document = document_of(content)
-                check_platform(parsed, document, platform)
+                check_platform(parsed.familiar, document, platform)
                 await self._take_layers(remote, parsed, document["rootfs"]["diff_ids"], wanted.layers, told)
                 await to_thread.run_sync(self._blobs.put, content)
             else:
                 content = self._blobs.get(wanted.config)
-                check_platform(parsed, document_of(content), platform)
+                check_platform(parsed.familiar, document_of(content), platform)
             kept = [str(await to_thread.run_sync(self._blobs.put, one.content, one.digest)) for one in wanted.manifests]
             manifest = {"digest": kept[-1], "mediaType": wanted.manifests[-1].media_type, "blobs": kept}
             self._index.add(id, content, Known(manifest=manifest))
@@ -301,7 +301,7 @@ def number_of(variant: str) -> int:
     return int(digits) if digits.isascii() and digits.isdigit() else 0
 
 
-def check_platform(parsed: Reference, document: Mapping[str, Any], platform: Platform | None) -> None:
+def check_platform(name: str, document: Mapping[str, Any], platform: Platform | None) -> None:
     """A platform that was asked for must be the image's. Raises NotFound."""
     if platform is None:
         return
@@ -309,6 +309,6 @@ def check_platform(parsed: Reference, document: Mapping[str, Any], platform: Pla
     if fitness(said, platform) is None:
         actual = Platform(str(said["os"] or ""), str(said["architecture"] or ""), str(said["variant"] or ""))
         raise NotFound(
-            f"image with reference {parsed.familiar} was found but does not match the specified platform: "
+            f"image with reference {name} was found but does not match the specified platform: "
             f"wanted {platform}, actual: {actual}"
         )

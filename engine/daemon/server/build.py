@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.api.errors import EngineError, InvalidArgument, NotImplementedByEngine
+from engine.daemon.build.bounds import CacheBounds
 from engine.daemon.build.build import Plan
 from engine.daemon.build.context import EXTENDED
 from engine.daemon.build.options import BuildOptions
@@ -48,13 +49,19 @@ def routes(builds: BuildRoom, clock: Clock) -> list[Route]:
         spans = filters.pop("unused-for", []) or filters.get("until", [])
         if spans:
             filters["until"] = [str(now - moment(spans[0], now))]
-        keep = request.integer("keep-storage") or request.integer("reserved-space") or 0
-        await request.answer_json(await builds.prune(filters, all=request.flag("all"), keep_bytes=keep, now=now))
+        bounds = bounds_of(request)
+        await request.answer_json(await builds.prune(filters, all=request.flag("all"), bounds=bounds, now=now))
 
     return [
         Route("POST", "/build", build),
         Route("POST", "/build/prune", prune, since=(1, 31)),
     ]
+
+
+def bounds_of(request: Request) -> CacheBounds:
+    """`keep-storage` is what `reserved-space` was called before 1.48. Raises InvalidArgument."""
+    reserved = request.integer("keep-storage") or request.integer("reserved-space") or 0
+    return CacheBounds(reserved, request.integer("max-used-space") or 0, request.integer("min-free-space") or 0)
 
 
 def fault_line(error: EngineError) -> dict[str, Any]:

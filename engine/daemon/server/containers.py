@@ -104,12 +104,14 @@ def routes(room: ContainerRoom) -> list[Route]:
     async def wait(request: Request) -> None:
         """The head goes out at once: a client starts the container when it has it."""
         entry, condition = entry_of(request), request.text("condition") or "not-running"
+        if condition not in CONDITIONS:
+            raise InvalidArgument(f'invalid condition: "{condition}": want {", ".join(CONDITIONS)}')
         result = anyio.Event()
         code = 0
 
         async def watch() -> None:
             nonlocal code
-            code = await lifecycle.wait(entry, condition if condition in CONDITIONS else "not-running")
+            code = await lifecycle.wait(entry, condition)
             result.set()
 
         async with anyio.create_task_group() as tasks:

@@ -9,7 +9,7 @@ from typing import Any
 from engine.api.errors import InvalidArgument
 from engine.daemon.images.images import LocalImages, familiar_name
 from engine.daemon.images.instructions import applied
-from engine.daemon.images.pull import Pulls
+from engine.daemon.images.pull import Pulls, check_platform
 from engine.daemon.images.remove import Removal
 from engine.daemon.images.show import (
     LIST_FILTERS,
@@ -36,6 +36,12 @@ def line_of(document: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\r\n"
 
 
+def check_platforms(request: Request, name: str, image: ImageRecord, parameter: str = "platform") -> None:
+    """Raises NotFound where the image is of another platform than the request asks for."""
+    for platform in request.oci_platforms(parameter):
+        check_platform(name, image.document, platform)
+
+
 def routes(images: LocalImages, pulls: Pulls, events: Events, clock: Clock) -> list[Route]:
     async def list_(request: Request) -> None:
         filters = request.filters(LIST_FILTERS)
@@ -49,18 +55,26 @@ def routes(images: LocalImages, pulls: Pulls, events: Events, clock: Clock) -> l
         ]
         await request.answer_json(shown)
 
-    async def inspect(request: Request) -> None:
+    def asked_for(request: Request, platform: str = "platform") -> ImageRecord:
+        """The image that the path names; an image has one platform, and another that is asked for is not here."""
         image = images.get(request.parameters["name"])
+        check_platforms(request, request.parameters["name"], image, platform)
+        return image
+
+    async def inspect(request: Request) -> None:
+        image = asked_for(request)
         await request.answer_json(inspected(image, images.layers, request.version))
 
     async def history(request: Request) -> None:
-        await request.answer_json(history_of(images.get(request.parameters["name"])))
+        await request.answer_json(history_of(asked_for(request)))
 
     async def tag(request: Request) -> None:
         images.tag(request.parameters["name"], request.text("repo"), request.text("tag"))
         await request.answer_empty(201)
 
     async def remove(request: Request) -> None:
+        if request.texts("platforms"):
+            asked_for(request, "platforms")
         removal = Removal(images, events)
         done = await removal.remove(
             request.parameters["name"], force=request.flag("force"), prune=not request.flag("noprune")
@@ -80,12 +94,14 @@ def routes(images: LocalImages, pulls: Pulls, events: Events, clock: Clock) -> l
     async def save(request: Request, references: Sequence[str]) -> None:
         if not references:
             raise InvalidArgument("name at least one image to save")
+        for reference in references:
+            check_platforms(request, reference, images.get(reference))
         async with images.save(references) as pieces, request.stream(TAR) as send:
             async for piece in pieces:
                 await send(piece)
 
     async def load(request: Request) -> None:
-        quiet = request.flag("quiet")
+        quiet, platforms = request.flag("quiet"), request.oci_platforms("platform")
         lines: list[bytes] = []
 
         def told(diff_id: str, size: int) -> None:
@@ -99,7 +115,7 @@ def routes(images: LocalImages, pulls: Pulls, events: Events, clock: Clock) -> l
         found: list[tuple[ImageRecord, tuple[str, ...]]] = []
         fault = ""
         try:
-            found = await images.load(request.body(), told)
+            found = await images.load(request.body(), told, platforms[0] if platforms else None)
         except Exception as error:
             leaf = leaf_of(error)
             if not isinstance(leaf, InvalidArgument):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -13,7 +12,7 @@ import anyio
 from engine.api.errors import EngineError, InvalidArgument, Unauthorized
 from engine.credentials.config import Credentials
 from engine.daemon.images.downloads import leaf_of
-from engine.daemon.images.pull import Pulls, digest_in
+from engine.daemon.images.pull import Pulls, check_platform, digest_in
 from engine.daemon.images.push import Pushes
 from engine.daemon.images.registry_words import error_of, pulling
 from engine.daemon.server.errors import fault_of
@@ -37,6 +36,9 @@ def routes(pulls: Pulls, pushes: Pushes) -> list[Route]:
 
     async def push(request: Request) -> None:
         chosen = pushes.chosen(request.parameters["name"], request.text("tag"))
+        for platform in request.oci_platforms("platform"):
+            for reference, image in chosen:
+                check_platform(reference.familiar, image.document, platform)
         credentials = credentials_of(request.headers)
         repository = f"{chosen[0][0].domain}/{chosen[0][0].path}"
 
@@ -195,15 +197,15 @@ def credentials_of(headers: Mapping[str, str]) -> Credentials | None:
     try:
         packed = text.replace("-", "+").replace("_", "/")
         document = json.loads(base64.b64decode(packed + "=" * (-len(packed) % 4)) or b"{}")
-    except (ValueError, binascii.Error) as error:
+        if not isinstance(document, dict):
+            return None
+        known = ("username", "password", "identitytoken", "registrytoken")
+        found = {key: str(document[key]) for key in known if document.get(key)}
+        if not found.get("username") and document.get("auth"):
+            user, _, password = base64.b64decode(str(document["auth"])).decode("utf-8", "replace").partition(":")
+            found |= {"username": user, "password": password}
+    except (ValueError, RecursionError) as error:  # binascii's is a ValueError
         raise InvalidArgument(f"the X-Registry-Auth header can't be read: {error}") from error
-    if not isinstance(document, dict):
-        return None
-    known = ("username", "password", "identitytoken", "registrytoken")
-    found = {key: str(document[key]) for key in known if document.get(key)}
-    if not found.get("username") and document.get("auth"):
-        user, _, password = base64.b64decode(str(document["auth"])).decode("utf-8", "replace").partition(":")
-        found |= {"username": user, "password": password}
     return Credentials(**found) if found else None  # type: ignore[typeddict-item]  # its own keys
 
 

@@ -83,6 +83,10 @@ class Request:
         except ValueError as error:
             raise InvalidArgument(str(error)) from None
 
+    def oci_platforms(self, name: str) -> list[Platform]:
+        """The platforms that `?<name>=` gives as JSON objects of OCI's, from 1.48 on. Raises InvalidArgument."""
+        return [oci_platform(name, text) for text in self.texts(name) if text]
+
     def filters(self, known: Collection[str] | None) -> dict[str, list[str]]:
         """`?filters=` in either form: {"label": {"a=b": true}} or {"label": ["a=b"]}; `known` None takes any name.
 
@@ -144,6 +148,17 @@ class Request:
         kind = MULTIPLEXED_STREAM if multiplexed and "upgrade" in self.headers else RAW_STREAM
         async with self.exchange.take_over({**self._common, "Content-Type": kind}, {}) as stream:
             yield stream
+
+
+def oci_platform(name: str, text: str) -> Platform:
+    try:
+        said = json.loads(text)
+        known = {key: said.get(key, "") for key in ("os", "architecture", "variant")}
+    except (ValueError, RecursionError, AttributeError):
+        known = {}
+    if not all(isinstance(word, str) for word in known.values()) or not (known.get("os") and known["architecture"]):
+        raise InvalidArgument(f'invalid {name}: want JSON as {{"os": "linux", "architecture": "arm64"}}, not {text}')
+    return Platform(**known)
 
 
 def in_case(found: dict[str, Any], known: Collection[str]) -> dict[str, Any]:

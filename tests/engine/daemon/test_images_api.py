@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import json
@@ -235,3 +236,42 @@ def test_buildkits_calls_are_501_with_a_reason(api: Api) -> None:
         assert status == 501 and len(answer["message"]) > 20
     assert "DOCKER_BUILDKIT=0" in api.call("POST", "/grpc")[1]["message"]
     assert api.call("POST", "/swarm/leave")[0] == api.call("GET", "/services")[0] == 503
+
+
+def test_an_image_of_another_platform_than_is_asked_for_is_not_here(api: Api) -> None:
+    api.load(docker_archive([BASE], ["p:1"]))
+    own = api.call("GET", "/images/p:1/json")[1]
+    here = quote(json.dumps({"os": own["Os"], "architecture": own["Architecture"]}))
+    other = quote('{"os": "linux", "architecture": "s390x"}')
+    for method, path in (
+        ("GET", "/images/p:1/json?"),
+        ("GET", "/images/p:1/history?"),
+        ("GET", "/images/p:1/get?"),
+        ("GET", "/images/get?names=p:1&"),
+        ("POST", "/images/p:1/push?"),
+        ("DELETE", "/images/p:1?"),
+    ):
+        name = "platforms" if method == "DELETE" else "platform"
+        assert api.call(method, f"{path}{name}=amd64")[0] == 400, path
+        status, answer = api.call(method, f"{path}{name}={other}")
+        assert (status, "wanted linux/s390x" in answer["message"]) == (404, True), path
+    assert api.call("GET", f"/images/p:1/history?platform={here}")[0] == 200
+    assert api.call("DELETE", f"/images/p:1?platforms={here}")[0] == 200
+
+
+@pytest.mark.parametrize("header", ["[" * 40000, "{", '{"auth": "a"}'])
+def test_credentials_that_cannot_be_read_are_the_clients_fault(api: Api, header: str) -> None:
+    sent = {"X-Registry-Auth": base64.b64encode(header.encode()).decode()}
+    status, answer = api.call("POST", "/images/create?fromImage=localhost:1/none&tag=1", b"", **sent)
+    assert (status, "X-Registry-Auth" in answer["message"]) == (400, True)
+
+
+def test_a_wait_for_no_known_condition_is_refused(api: Api, engine: RunningEngine) -> None:
+    body = json.dumps({"Image": engine.image}).encode()
+    id = api.call("POST", "/containers/create", body, **{"Content-Type": "application/json"})[1]["Id"]
+    status, answer = api.call("POST", f"/containers/{id}/wait?condition=healthy")
+    assert (status, answer["message"]) == (
+        400,
+        'invalid condition: "healthy": want not-running, next-exit, removed',
+    )
+    assert api.call("DELETE", f"/containers/{id}")[0] == 204
