@@ -13,6 +13,7 @@ import secrets
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -190,7 +191,11 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
             *check_routes.routes(check),
             *unserved_routes.routes(),
         ]
-        yield Opened(routes, users, [networks.room.supervise, pulls.downloads.run, partial(keep_syncing, layers)])
+        yield Opened(
+            routes,
+            users,
+            [networks.room.supervise, pulls.downloads.run, partial(now_and_then, layers.sync, SYNC_SECONDS)],
+        )
 
 
 async def serve_until_ended(
@@ -203,7 +208,7 @@ async def serve_until_ended(
         if settings.secured is not None:
             listener, context = settings.secured
             tasks.start_soon(partial(serve, listener, activity, tls=context))
-        loops: list[Loop] = [*rooms.loops, partial(keep_checkpointing, store)]
+        loops: list[Loop] = [*rooms.loops, partial(now_and_then, store.checkpoint, CHECKPOINT_SECONDS)]
         for loop in loops:
             tasks.start_soon(loop)
         if settings.registry is not None:
@@ -225,18 +230,14 @@ async def end_when_idle(activity: Activity, users: Users, settings: Settings, sc
     scope.cancel()
 
 
-async def keep_checkpointing(store: RecordStore) -> None:
-    """The journal goes into the file, and both to the disk, now and then and in a thread: commits never wait for it."""
+async def now_and_then(work: Callable[[], None], every_seconds: float) -> None:
+    """Again and again, in a thread: nobody waits for it. What fails is told, and the next turn tries again."""
     while True:
-        await anyio.sleep(CHECKPOINT_SECONDS)
-        await to_thread.run_sync(store.checkpoint)
-
-
-async def keep_syncing(layers: Layers) -> None:
-    """Layers reach the disk soon, and nobody waits for it."""
-    while True:
-        await anyio.sleep(SYNC_SECONDS)
-        await to_thread.run_sync(layers.sync)
+        await anyio.sleep(every_seconds)
+        try:
+            await to_thread.run_sync(work)
+        except (OSError, RuntimeError) as error:  # the second where no thread is to be had
+            print(f"rorqual: {error}", file=sys.stderr, flush=True)
 
 
 def engine_id(store: Store) -> str:

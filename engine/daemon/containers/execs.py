@@ -28,6 +28,7 @@ from engine.daemon.containers.shelf import Entry, Signal
 from engine.daemon.containers.sources import find_account
 from engine.daemon.containers.spec import environment, security_options, set_capabilities, user_of, with_home
 from engine.daemon.containers.streams import Emit, Joining, join
+from engine.daemon.faults import fault_of
 from engine.daemon.runtime.execution import Execution
 from engine.daemon.runtime.monitor import NotStartable
 from engine.http.upgraded import Upgraded
@@ -181,12 +182,16 @@ class Execs:
             process = self._process(found, size)
             stdin = bool(found.body.get("AttachStdin"))
             execution = await self._rooms.runtime.exec(found.entry.id, found.id, process, stdin=stdin)
-        except EngineError as error:
+        except Exception as fault:
+            # whatever it is: an exec that could not begin runs no more, and no probe's fault ends the daemon
+            error = fault_of(fault)
             found.code = error.code if isinstance(error, NotStartable) else 126
             found.started.set()
             found.done.set(found.code)
             self._forget_later(found)
-            raise
+            if error is fault:
+                raise
+            raise error from fault
         if size is not None:
             execution.resize(height=size[0], width=size[1])
         found.execution, found.pid = execution, execution.pid

@@ -14,7 +14,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from engine.api.errors import Conflict, EngineError, InvalidArgument
+from engine.api.errors import Conflict, InvalidArgument
 from engine.daemon.containers.devices import nodes_below
 from engine.daemon.containers.linking import link_environment
 from engine.daemon.containers.phase import Phase
@@ -23,6 +23,7 @@ from engine.daemon.containers.rooms import Rooms
 from engine.daemon.containers.shelf import Entry
 from engine.daemon.containers.sources import find_account, find_sources, write_files
 from engine.daemon.containers.spec import Situation, Source, make_spec
+from engine.daemon.faults import fault_of
 from engine.daemon.runtime.conmon import Launch
 from engine.daemon.runtime.monitor import NotStartable
 from engine.daemon.runtime.programs import find_init
@@ -44,12 +45,16 @@ class Launching:
         container = entry.container
         try:
             await self._launch(entry)
-        except EngineError as error:
+        except Exception as fault:
+            # of whatever kind: a start of the restart policy's must not end the daemon with a fault of the machine's
+            error = fault_of(fault)
             code = error.code if isinstance(error, NotStartable) else 128
             container.error, container.exit_code = error.message, code
-            self._rooms.shelf.save(entry)
             self._let_down(entry)
-            raise
+            self._rooms.shelf.save(entry)
+            if error is fault:
+                raise
+            raise error from fault
 
     async def _launch(self, entry: Entry) -> None:
         rooms, container = self._rooms, entry.container
@@ -82,10 +87,11 @@ class Launching:
             self._note_running(entry, pid)
             await rooms.runtime.start(container.id)
         except BaseException:
+            # first: where the machine can't clean up either, nobody must take it for running
+            self._note_failed(entry)
             with anyio.CancelScope(shield=True):
                 await rooms.networks.detach(container.id)
                 await rooms.runtime.delete(container.id)
-                self._note_failed(entry)
             raise
         rooms.tell(entry, "start")
 

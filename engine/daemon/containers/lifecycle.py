@@ -196,7 +196,7 @@ class Lifecycle:
 
     # --- the end ----------------------------------------------------------------------------------------------------
     async def wait(self, entry: Entry, condition: str) -> int:
-        """The exit code once the condition holds; an unknown one is taken as not-running, as dockerd does."""
+        """The exit code once the condition holds."""
         if condition == "removed":
             await entry.removed.wait()
             return entry.container.exit_code

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -121,8 +122,12 @@ class Logs:
                 options = (entry.container.host.get("LogConfig") or {}).get("Config") or {}
                 if entry.phase is Phase.RUNNING and options.get("max-size"):
                     size = size_of(options["max-size"])
-                    if size > 0 and rotate(self._rooms.log_of(entry.id), size, int(options.get("max-file", 1))):
-                        self._rooms.runtime.reopen_log(entry.id)
+                    try:
+                        if size > 0 and rotate(self._rooms.log_of(entry.id), size, int(options.get("max-file", 1))):
+                            self._rooms.runtime.reopen_log(entry.id)
+                    except OSError as error:
+                        # the next turn tries again; the log grows meanwhile
+                        print(f"the log of {entry.id[:12]} is not rotated: {error}", file=sys.stderr, flush=True)
 
 
 async def first_of(*waits: Callable[[], Awaitable[object]]) -> None:

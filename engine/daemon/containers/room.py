@@ -176,8 +176,9 @@ class ContainerRoom:
         freed = 0
         for entry in list(self.shelf):
             if entry.phase in (Phase.CREATED, Phase.EXITED, Phase.DEAD) and fits(entry.container):
-                size = await self.rooms.snapshots.usage(entry.id)
+                # started or removed by somebody else meanwhile: then it is none of ours
                 with contextlib.suppress(Conflict, NotFound):
+                    size = await self.rooms.snapshots.usage(entry.id)
                     await self.lifecycle.remove(entry, force=False, volumes=False)
                     deleted.append(entry.id)
                     freed += size

@@ -11,12 +11,13 @@ from collections.abc import Awaitable, Callable
 import anyio
 from anyio.abc import TaskGroup
 
-from engine.api.errors import EngineError
+from engine.api.errors import Conflict, EngineError, NotFound
 from engine.daemon.containers.launching import Launching
 from engine.daemon.containers.phase import Phase, Verb, transition
 from engine.daemon.containers.record import Container
 from engine.daemon.containers.rooms import Rooms
 from engine.daemon.containers.shelf import Entry
+from engine.daemon.faults import fault_of
 from engine.daemon.runtime.monitor import Exit
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 60.0
@@ -65,11 +66,7 @@ class Supervision:
             container.phase = Phase.RESTARTING
             container.restarts += 1
         entry.pause_seconds = next_pause(entry.pause_seconds, ran)
-        try:
-            rooms.shelf.save(entry)
-        except EngineError as error:
-            # the end is the end, recorded or not: the next daemon finds no process
-            print(f"container {entry.id[:12]}: {error.message}", file=sys.stderr, flush=True)
+        self._save(entry)
         if status.oom_killed:
             rooms.tell(entry, "oom")
         # Addresses and ports are free before anybody hears of the end.
@@ -87,15 +84,25 @@ class Supervision:
         assert self.remove is not None
         try:
             await self.remove(entry)
-        except EngineError:
+        except (Conflict, NotFound):
             return  # somebody else removes it
+        except Exception as error:
+            # what is left of it goes when the daemon starts again
+            tell(f"container {entry.id[:12]} can't be removed: {fault_of(error).message}")
+
+    def _save(self, entry: Entry) -> None:
+        """What happened happened, recorded or not: the next daemon looks for the process."""
+        try:
+            self._rooms.shelf.save(entry)
+        except EngineError as error:
+            tell(f"container {entry.id[:12]}: {error.message}")
 
     async def _quietly(self, work: Awaitable[None]) -> None:
         """Clean-up that fails leaves its remains to the next start of the daemon, and must not hold up the end."""
         try:
             await work
-        except (EngineError, OSError) as error:
-            print(f"clean-up: {error}", flush=True)
+        except Exception as error:
+            tell(f"clean-up: {fault_of(error).message}")
 
     async def restart_after_pause(self, entry: Entry) -> None:
         """Start again after the policy's pause, until a start succeeds or somebody else stops or starts it."""
@@ -120,10 +127,14 @@ class Supervision:
             entry.pause_seconds = next_pause(entry.pause_seconds, 0)
             container.phase = Phase.RESTARTING if restarts(container) else Phase.EXITED
             container.restarts += container.phase is Phase.RESTARTING
-            self._rooms.shelf.save(entry)
+            self._save(entry)
             return False
         self.watch(entry)
         return True
+
+
+def tell(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
 
 
 def waits(entry: Entry) -> bool:

@@ -15,6 +15,7 @@ import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
+from engine.daemon.faults import leaf_of
 from engine.daemon.snapshots.layers import Fresh, Layers
 from engine.kit.bridge import Feed, run_on_stream
 from engine.oci.digest import Digest
@@ -45,7 +46,7 @@ class Download:
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     ended: anyio.Event = field(default_factory=anyio.Event)
     fresh: Fresh | None = None
-    fault: Exception | None = None
+    fault: BaseException | None = None
 
     def tell(self, what: str, current: int) -> None:
         for listener in self.listeners:
@@ -148,10 +149,3 @@ class Downloads:
         download.tell(DOWNLOADING, current)
         download.tell(VERIFYING, current)
         download.tell(COMPLETE, current)
-
-
-def leaf_of(error: Exception) -> Exception:
-    """The fault that a task group wrapped."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error

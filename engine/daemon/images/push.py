@@ -18,7 +18,7 @@ from isal import isal_zlib
 from engine.api.errors import InvalidArgument, NotFound
 from engine.credentials.config import Credentials
 from engine.daemon.content.blobs import Blobs
-from engine.daemon.images.downloads import leaf_of
+from engine.daemon.faults import leaf_of
 from engine.daemon.images.index import ImageIndex
 from engine.daemon.images.pull_progress import Told, status_line
 from engine.daemon.images.registry_words import error_of

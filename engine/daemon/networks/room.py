@@ -258,7 +258,7 @@ class NetworkRoom:
                 await self.stewardship.look()
                 await self._infrastructure.mend()
                 await self._unplug_lingering()
-            except (EngineError, OSError) as error:
+            except (EngineError, OSError, RuntimeError) as error:  # the last one where no thread is to be had
                 report(str(error))
 
     async def _unplug_lingering(self) -> None:

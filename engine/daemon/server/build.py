@@ -15,9 +15,9 @@ from engine.daemon.build.context import EXTENDED
 from engine.daemon.build.options import BuildOptions
 from engine.daemon.build.room import BuildRoom
 from engine.daemon.build.transcript import line_of
+from engine.daemon.faults import fault_of
 from engine.daemon.images.images import familiar_name
 from engine.daemon.images.show import moment
-from engine.daemon.server.errors import fault_of
 from engine.daemon.server.request import Request
 from engine.daemon.server.router import Route, is_hang_up
 from engine.daemon.server.unserved import BUILDKIT

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable, Sequence
 from typing import Any
 
 from engine.api.errors import InvalidArgument
+from engine.daemon.faults import leaf_of
 from engine.daemon.images.images import LocalImages, familiar_name
 from engine.daemon.images.instructions import applied
 from engine.daemon.images.pull import Pulls, check_platform
@@ -21,7 +22,6 @@ from engine.daemon.images.show import (
     summary_of,
 )
 from engine.daemon.protocols import Events, ImageRecord
-from engine.daemon.server.errors import leaf_of
 from engine.daemon.server.fetched import fetched
 from engine.daemon.server.registries import pull
 from engine.daemon.server.request import Request

@@ -11,11 +11,10 @@ import anyio
 
 from engine.api.errors import EngineError, InvalidArgument, Unauthorized
 from engine.credentials.config import Credentials
-from engine.daemon.images.downloads import leaf_of
+from engine.daemon.faults import fault_of
 from engine.daemon.images.pull import Pulls, check_platform, digest_in
 from engine.daemon.images.push import Pushes
 from engine.daemon.images.registry_words import error_of, pulling
-from engine.daemon.server.errors import fault_of
 from engine.daemon.server.request import Request
 from engine.daemon.server.router import Route
 from engine.oci.reference import Reference
@@ -151,7 +150,7 @@ async def answer_lines(request: Request, work: Work) -> None:
             try:
                 await work(send.send_nowait)
             except Exception as error:
-                faults.append(fault_of(leaf_of(error)))
+                faults.append(fault_of(error))
 
     async with anyio.create_task_group() as tasks, receive:
         tasks.start_soon(run)

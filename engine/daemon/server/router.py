@@ -15,7 +15,8 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from engine.api.errors import InvalidArgument, NotFound
-from engine.daemon.server.errors import body_of, fault_of, leaf_of, status_of
+from engine.daemon.faults import fault_of, leaf_of
+from engine.daemon.server.errors import body_of, status_of
 from engine.daemon.server.request import JSON_TYPE, Request, Version
 from engine.http.errors import HttpFault
 from engine.http.server import BadRequest, Exchange

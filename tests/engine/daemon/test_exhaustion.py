@@ -13,6 +13,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from engine.api.container_config import HealthConfig
 from engine.api.containers import ContainerCreate
 from engine.api.errors import EngineError
 from engine.client.session import Engine, open_client
@@ -144,3 +145,46 @@ async def test_without_processes_to_be_had_a_start_is_refused_and_the_rest_is_an
         finally:
             (place.parent / "cgroup.procs").write_text(str(daemon.pid))
             place.rmdir()
+
+
+async def test_without_processes_to_be_had_probes_restarts_and_ends_fail_and_the_engine_lives_on(
+    daemon: Daemon,
+) -> None:
+    place = cgroups.folder("pids", f"rorqual-test-lone-{os.getpid()}")
+    if place is None:
+        pytest.skip("this kernel counts no processes")
+    often = 100_000_000
+    check: HealthConfig = {"Test": ["CMD", "true"], "Interval": often, "Timeout": 10**10, "Retries": 1}
+    async with open_client(daemon.target) as engine:
+        pid = await started(engine, "witness", "sleep", "1000")
+        await engine.containers.create({**body("sleep", "1000"), "Healthcheck": check}, name="probed")
+        await engine.containers.start("probed")
+        again: ContainerCreate = {**body("sleep", "0.2"), "StopSignal": "SIGKILL"}
+        again["HostConfig"] = {"NetworkMode": "none", "RestartPolicy": {"Name": "always"}}
+        await engine.containers.create(again, name="again")
+        await engine.containers.start("again")
+        await until_it_is(engine, "probed", "healthy")
+        place.mkdir()
+        try:
+            (place / "cgroup.procs").write_text(str(daemon.pid))
+            (place / "pids.max").write_text("1")
+            await until_it_is(engine, "probed", "unhealthy")
+            await until_it_is(engine, "again", "restarting")
+            (place / "pids.max").write_text("max")
+            await until_it_is(engine, "probed", "healthy")
+            await until_it_is(engine, "again", "running")
+            for name in ("probed", "again"):
+                await engine.containers.remove(name, force=True)
+            await check_all_is_well(engine, pid)
+        finally:
+            (place.parent / "cgroup.procs").write_text(str(daemon.pid))
+            place.rmdir()
+
+
+async def until_it_is(engine: Engine, name: str, word: str) -> None:
+    with anyio.fail_after(60):
+        while True:
+            state = (await engine.containers.inspect(name))["State"]
+            if word in (state["Status"], (state.get("Health") or {}).get("Status")):
+                return
+            await anyio.sleep(0.05)
