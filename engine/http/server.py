@@ -39,6 +39,8 @@ STILL_SECONDS, LEAST_BYTES = 300.0, 1024
 DRAIN_BYTES, DRAIN_SECONDS = 8 << 20, 2.0
 # How long a client may take to read the head that hands the stream over, and how often it is looked for.
 TAKEN_SECONDS, TAKEN_LOOK_SECONDS = 0.1, 0.0005
+# A turn of the event loop costs more than its bytes: an image's body is taken in larger pieces than a head.
+BODY_PIECE = 1 << 18
 # A piece of a file on its way through TLS.
 FILE_PIECE = 1 << 18
 REASONS = {status.value: status.phrase for status in HTTPStatus} | {101: "UPGRADED"}
@@ -63,10 +65,10 @@ class Incoming:
         self.ready = bytearray()
         self.rest_seconds = rest_seconds
 
-    async def more(self) -> bytes:
+    async def more(self, most: int = PIECE) -> bytes:
         """The next bytes of the wire, past what is ready; empty at the end."""
         try:
-            return await self.transport.receive(PIECE)
+            return await self.transport.receive(most)
         except anyio.EndOfStream:
             return b""
         except LOST as error:
@@ -157,7 +159,7 @@ class Exchange:
         """The body's next bytes on the wire. Raises BadRequest, 408, when hardly any come."""
         began = anyio.current_time()
         with anyio.move_on_after(STILL_SECONDS - self._waited):
-            piece = await self._incoming.more()
+            piece = await self._incoming.more(BODY_PIECE)
             self._waited += anyio.current_time() - began
             self._moved += len(piece)
             if self._moved >= LEAST_BYTES:
