@@ -38,7 +38,7 @@ STILL_SECONDS, LEAST_BYTES = 300.0, 1024
 # What a client may still send after an answer that didn't want it, so that it can read the answer at all.
 DRAIN_BYTES, DRAIN_SECONDS = 8 << 20, 2.0
 # How long a client may take to read the head that hands the stream over, and how often it is looked for.
-TAKEN_SECONDS, TAKEN_LOOK_SECONDS = 0.1, 0.0005
+TAKEN_SECONDS, TAKEN_LOOK_SECONDS, TAKEN_LONGEST_LOOK_SECONDS = 5.0, 0.0005, 0.01
 # A turn of the event loop costs more than its bytes: an image's body is taken in larger pieces than a head.
 BODY_PIECE = 1 << 18
 # A piece of a file on its way through TLS.
@@ -316,8 +316,10 @@ async def taken(transport: ByteStream) -> None:
     if raw is None:
         return
     with anyio.move_on_after(TAKEN_SECONDS), contextlib.suppress(OSError):
-        while unread(raw.fileno()):  # noqa: ASYNC110 - the kernel tells nobody
-            await anyio.sleep(TAKEN_LOOK_SECONDS)
+        look = TAKEN_LOOK_SECONDS
+        while unread(raw.fileno()):
+            await anyio.sleep(look)  # the kernel tells nobody
+            look = min(look * 1.5, TAKEN_LONGEST_LOOK_SECONDS)
 
 
 def unread(handle: int) -> int:

@@ -59,6 +59,8 @@ class Root:
     path: str
     read_only: bool = False
     mounted: Mapping[bytes, tuple[Path, str]] = field(default_factory=dict)
+    # Whether a mount of the container's lies at the path or above it.
+    in_mount: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ class Archives:
         handle = self._open_root(entry)
         if handle >= 0:
             try:
-                yield Root(Path(f"/proc/self/fd/{handle}"), clean + suffix)
+                place = Path(f"/proc/self/fd/{handle}")
+                yield Root(place, clean + suffix, in_mount=mount_of(container.mounts, clean) is not None)
             finally:
                 os.close(handle)
             return
@@ -143,9 +146,9 @@ class Archives:
     ) -> None:
         """Unpack a tar (packed or not) in a folder. `keep_kinds`: a folder and a file may not replace each other."""
         owner: tuple[int, int] | None = None
-        if copy_owner:
+        # `cp -a`: what lies there is the container's user's; one that names none takes owners as the tar has them
+        if copy_owner and (user := entry.container.config.get("User") or ""):
             root_mount = self._rooms.snapshots.root_mount(entry.id)
-            user = entry.container.config.get("User") or ""
             account = await anyio.to_thread.run_sync(find_account, root_mount, user, [])
             owner = account.uid, account.gid
         async with self._root(entry, path) as root:
@@ -270,7 +273,8 @@ def unpack(root: Root, asked: str, container: str, feed: Feed, keep_kinds: bool,
         raise InvalidArgument(f"Error processing tar file: {error}") from None
     except OSError as error:
         if error.errno == errno.EROFS:
-            raise Forbidden("mounted volume is marked read-only") from None
+            what = "mounted volume" if root.in_mount else "container rootfs"
+            raise Forbidden(f"{what} is marked read-only") from None
         raise
 
 

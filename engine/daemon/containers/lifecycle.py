@@ -186,7 +186,9 @@ class Lifecycle:
                 check_restart(policy, bool(host.get("AutoRemove")))
                 tries = policy.get("MaximumRetryCount") or 0
                 host["RestartPolicy"] = {"Name": policy["Name"], "MaximumRetryCount": tries}
-            resources, warnings = resources_of(host, self._rooms.host)
+            resources, _ = resources_of(host, self._rooms.host)
+            # of what was asked for now: what is stored was warned of before
+            warnings = resources_of(changed, self._rooms.host)[1]
             if changed and entry.phase.alive:
                 await self._rooms.runtime.update(entry.id, resources)
             entry.container.host = host  # type: ignore[assignment]

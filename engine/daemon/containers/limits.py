@@ -86,7 +86,7 @@ def resources_of(host: Mapping[str, Any], kernel: Host) -> tuple[Resources, list
         made["blockIO"] = blkio
     pids = host.get("PidsLimit")
     if pids:
-        made["pids"] = {"limit": pids if pids > 0 else -1}
+        made["pids"] = {"limit": max(pids, -1)}
     return made, warnings
 
 

@@ -19,6 +19,16 @@ VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", re.ASCII)
 LABELS = ("z", "Z")
 CONSISTENCIES = ("consistent", "cached", "delegated", "default")
 
+# What --tmpfs takes (tmpfs(5), mount(8)).
+TMPFS_VALUES = frozenset(["size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol"])
+TMPFS_FLAGS = frozenset(
+    [
+        *("defaults", "ro", "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "sync", "async", "dirsync"),
+        *("mand", "nomand", "atime", "noatime", "diratime", "nodiratime", "relatime", "norelatime", "strictatime"),
+        *("nostrictatime", "private", "rprivate", "shared", "rshared", "slave", "rslave", "unbindable", "runbindable"),
+    ]
+)
+
 
 def planned_mounts(
     config: Mapping[str, Any], host: Mapping[str, Any], mounts_of: Callable[[str], Sequence[MountRecord]]
@@ -35,7 +45,7 @@ def planned_mounts(
         add(places, seen, parse_mount(entry))
     for destination, options in (host.get("Tmpfs") or {}).items():
         place = checked_destination(destination, destination)
-        words = [word for word in options.split(",") if word]
+        words = [checked_tmpfs_option(word) for word in options.split(",") if word]
         add(places, seen, MountRecord("tmpfs", place, options=words, label="tmpfs-flag"))
     for destination in config.get("Volumes") or {}:
         place = checked_destination(destination, destination)
@@ -152,6 +162,10 @@ def parse_volume_mount(entry: Mapping[str, Any], place: str, source: str, read_o
         raise InvalidArgument(f'create {source}: "{source}" includes invalid characters for a local volume name')
     driver = options.get("DriverConfig") or {}
     made = MountRecord("volume", place, name=source, driver=driver.get("Name") or "local", mode="z" if source else "")
+    if read_only and not source:
+        raise InvalidArgument(
+            'invalid mount config for type "volume": must not set ReadOnly mode when using anonymous volumes'
+        )
     made.read_only = read_only
     made.anonymous = not source
     made.no_copy = bool(options.get("NoCopy"))
@@ -164,6 +178,16 @@ def checked_subpath(text: str | None) -> str:
     if path.startswith(("/", "../")) or path == "..":
         raise InvalidArgument(f"invalid subpath: {text!r} leaves the volume")
     return "" if path == "." else path
+
+
+def checked_tmpfs_option(option: str) -> str:
+    """Raises InvalidArgument."""
+    key, equals, value = option.partition("=")
+    if key not in (TMPFS_VALUES if equals else TMPFS_FLAGS):
+        raise InvalidArgument(
+            f'invalid tmpfs option ["{key}" "{value}"]' if equals else f'invalid tmpfs option ["{key}"]'
+        )
+    return option
 
 
 def tmpfs_options(options: Mapping[str, Any]) -> list[str]:

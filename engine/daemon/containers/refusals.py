@@ -43,9 +43,8 @@ def check_config(config: Mapping[str, Any]) -> None:
     """Raises InvalidArgument."""
     check_types(config, CONFIG_TYPES)
     check_types(config.get("Healthcheck") or {}, HEALTH_TYPES)
-    if len(config.get("Hostname") or "") > 63 or not re.fullmatch(
-        r"[a-zA-Z0-9._-]*", config.get("Hostname") or "", re.ASCII
-    ):
+    # as much as the kernel takes, in one word of /etc/hosts: dockerd asks for no more
+    if not re.fullmatch(r"[^\s\x00-\x1f\x7f]{0,64}", config.get("Hostname") or ""):
         raise InvalidArgument(f"invalid hostname format: {config['Hostname']}")
     workdir = config.get("WorkingDir") or ""
     if workdir and not workdir.startswith("/"):
@@ -164,13 +163,17 @@ def check_resources(host: Mapping[str, Any]) -> None:
     if memory == 0 and swap > 0:
         raise InvalidArgument("You should always set the Memory limit when using Memoryswap limit, see usage")
     reservation = host.get("MemoryReservation") or 0
+    if 0 < reservation < LEAST_MEMORY:
+        raise InvalidArgument("Minimum memory reservation allowed is 6MB")
     if 0 < memory < reservation:
         raise InvalidArgument("Minimum memory limit can not be less than memory reservation limit, see usage")
     if (swappiness := host.get("MemorySwappiness")) is not None and not -1 <= swappiness <= 100:
         raise InvalidArgument(f"Invalid value: {swappiness}, valid memory swappiness range is 0-100")
     nano, period, quota = host.get("NanoCpus") or 0, host.get("CpuPeriod") or 0, host.get("CpuQuota") or 0
     if nano and (period or quota):
-        raise InvalidArgument("Conflicting options: Nano CPUs and CPU Period or Quota cannot both be set")
+        raise InvalidArgument(
+            f"Conflicting options: Nano CPUs and CPU {'Period' if period else 'Quota'} cannot both be set"
+        )
     if nano < 0:
         raise InvalidArgument("range of CPUs is from 0.01 on: NanoCpus cannot be negative")
     if period and not 1000 <= period <= 1_000_000:
@@ -183,7 +186,8 @@ def check_resources(host: Mapping[str, Any]) -> None:
     for key in ("CpusetCpus", "CpusetMems"):
         if not re.fullmatch(r"(\d+(-\d+)?(,\d+(-\d+)?)*)?", host.get(key) or "", re.ASCII):
             raise InvalidArgument(
-                f"Invalid value {host[key]} for {'cpuset cpus' if key == 'CpusetCpus' else 'cpuset mems'}"
+                f"Invalid value {host[key]} for {'cpuset cpus' if key == 'CpusetCpus' else 'cpuset mems'}: "
+                f"invalid format: {host[key]}"
             )
 
 
@@ -229,6 +233,14 @@ def check_log_options(options: Mapping[str, Any]) -> None:
             size_of(str(value))
         if key == "max-file" and (not str(value).isdecimal() or int(value) < 1):
             raise InvalidArgument("max-file cannot be less than 1")
+    mode = options.get("mode") or "blocking"
+    if mode not in ("blocking", "non-blocking"):
+        raise InvalidArgument(f"logger: logging mode not supported: {mode}")
+    if options.get("max-buffer-size") and mode != "non-blocking":
+        raise InvalidArgument("logger: max-buffer-size option is only supported with 'mode=non-blocking'")
+    compress = str(options.get("compress")).lower() in ("true", "1", "t")
+    if compress and (not options.get("max-size") or int(options.get("max-file") or 1) < 2):
+        raise InvalidArgument("compress cannot be true when max-file is less than 2 or max-size is not set")
 
 
 def size_of(text: str) -> int:

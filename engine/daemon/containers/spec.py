@@ -72,6 +72,8 @@ def make_spec(container: Container, situation: Situation) -> tuple[RuntimeSpec, 
         "sysctl": sysctls(container, situation, warnings),
     }
     resources, said = resources_of(host, situation.host)
+    if resources.get("pids", {}).get("limit") == -1:
+        del resources["pids"]  # a new cgroup has no limit
     warnings += said
     nodes, rules = device_parts(container, situation)
     resources["devices"] = rules

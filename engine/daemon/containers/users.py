@@ -40,20 +40,20 @@ def account_of(user: str, added: Sequence[str], passwd: str, group: str) -> Acco
         raise InvalidArgument(f"unable to find user {name}: no matching entries in passwd file")
     extra: list[int] = []
     if colon and wanted:
-        gid = group_of(wanted, groups)
+        gid = group_of(wanted, groups, words="unable to find group")
     elif login:
         extra = [number(r[2]) for r in groups if len(r) > 3 and login in r[3].split(",")]
     extra += [group_of(word, groups) for word in added]
     return Account(uid, gid, tuple(dict.fromkeys(extra)), home)
 
 
-def group_of(word: str, groups: Sequence[Sequence[str]]) -> int:
+def group_of(word: str, groups: Sequence[Sequence[str]], *, words: str = "Unable to find group") -> int:
     for row in groups:
         if row[0] == word:
             return number(row[2])
     if word.isdecimal():
         return number(word)
-    raise InvalidArgument(f"Unable to find group {word}: no matching entries in group file")
+    raise InvalidArgument(f"{words} {word}: no matching entries in group file")
 
 
 def rows(text: str, least: int) -> Iterator[list[str]]:

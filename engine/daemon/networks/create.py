@@ -162,6 +162,8 @@ def pools_from(
             raise Forbidden("Pool overlaps with other one on this address space")
         taken.append(read_subnet(pool.subnet))
     families = {6 if ":" in pool.subnet else 4 for pool in said}
+    if len(said) > len(families):
+        raise Forbidden("bridge driver doesn't support multiple subnets")
     if not ipv4:
         if 4 in families:
             raise InvalidArgument("an IPv4 subnet was given to a network with IPv4 switched off")

@@ -59,8 +59,11 @@ class NetworkRegistry:
         whole = datetime.fromtimestamp(nanoseconds // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%S")
         return f"{whole}.{nanoseconds % 10**9:09d}Z"
 
-    async def create(self, body: Mapping[str, Any]) -> tuple[str, str]:
-        """→ the id, and a warning or none. Raises Conflict for a name in use, and what create.network_from raises."""
+    async def create(self, body: Mapping[str, Any], *, twice: bool = False) -> tuple[str, str]:
+        """→ the id, and a warning or none. `twice`: the name may be in use, which is warned of.
+
+        Raises Conflict for a name in use, and what create.network_from raises.
+        """
         async with self._turn:
             await self._infrastructure.departures.settled()
             routes = await anyio.to_thread.run_sync(bridges.host_subnets)
@@ -73,13 +76,15 @@ class NetworkRegistry:
                 seed=bytes.fromhex(self._catalog.get("bridge").id[:10]),
                 config_of=lambda name: self._catalog.find(name),
             )
-            if self._catalog.named(network.name):
+            known = self._catalog.named(network.name)
+            if known and not twice:
                 raise Conflict(f"network with name {network.name} already exists")
             self._catalog.check_bridge(network)
             with anyio.CancelScope(shield=True):
                 await self._establish(network)
         self._tell("create", network)
-        return network.id, unknown_options(network)
+        warnings = [f"Network with name {one.name} (id : {one.id}) already exists" for one in known[:1]]
+        return network.id, "; ".join(filter(None, [*warnings, unknown_options(network)]))
 
     async def _establish(self, network: Network) -> None:
         """The record first: a daemon killed in between makes the bridge at its next start."""

@@ -84,6 +84,13 @@ def pids(path: str) -> list[int]:
     return found
 
 
+def lift_pids(path: str) -> None:
+    """As many processes as the cgroups above allow."""
+    place = folder("pids", path)
+    if place is not None:
+        (place / "pids.max").write_text("max")
+
+
 def freeze(path: str, *, frozen: bool, timeout_seconds: float = 5.0) -> None:
     """Stop or continue every process. Raises OSError, TimeoutError. Blocks for moments: call in a thread."""
     if version() == 2:

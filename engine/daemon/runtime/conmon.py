@@ -255,6 +255,13 @@ class ConmonRuntime:
     async def update(self, id: str, resources: Resources) -> None:
         """Change limits in place. Raises SystemFailure with the runtime's words."""
         file = self.bundle(id) / "resources.json"
+        if resources.get("pids", {}).get("limit") == -1:
+            # crun writes the number, which the kernel takes for none
+            cgroups.lift_pids(self.cgroup(id))
+            resources = {**resources}
+            del resources["pids"]
+        if not resources:
+            return
         file.write_text(json.dumps(resources))
         await in_hall(lambda: self._command(id, "update", "--resources", str(file)))
 

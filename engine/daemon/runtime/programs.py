@@ -43,8 +43,14 @@ def find_runtimes() -> Mapping[str, OciRuntime]:
     return {name: OciRuntime(name, path, said_version(path)) for name in RUNTIMES if (path := find_program(name))}
 
 
+# containerd's names for what calls a runtime: here there is one way only.
+SHIMS = frozenset({"io.containerd.runc.v1", "io.containerd.runc.v2"})
+
+
 def choose_runtime(found: Mapping[str, OciRuntime], wanted: str | None = None) -> OciRuntime:
     """Raises InvalidArgument for a name that isn't there, Unavailable when there is none at all."""
+    if wanted in SHIMS:
+        wanted = None
     if wanted and wanted not in found:
         raise InvalidArgument(f"unknown or invalid runtime name: {wanted}")
     if not found:

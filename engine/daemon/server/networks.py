@@ -13,6 +13,8 @@ from engine.daemon.server.router import Route
 
 # The version that first shows a field.
 IPV4_SWITCH: Version = (1, 48)
+# Before it a network's name was taken twice unless CheckDuplicate asked otherwise.
+NAMES_ARE_UNIQUE: Version = (1, 44)
 
 
 def routes(networks: NetworkRegistry, users: Users) -> list[Route]:
@@ -25,7 +27,9 @@ def routes(networks: NetworkRegistry, users: Users) -> list[Route]:
         await request.answer_json(shown(found, request.version))
 
     async def create(request: Request) -> None:
-        id, warning = await networks.create(await request.json())
+        body = await request.json()
+        twice = request.version < NAMES_ARE_UNIQUE and not body.get("CheckDuplicate")
+        id, warning = await networks.create(body, twice=twice)
         await request.answer_json({"Id": id, "Warning": warning}, 201)
 
     async def remove(request: Request) -> None:

@@ -39,8 +39,8 @@ KIND = "layer"
 LONGEST_CHAIN = 500
 # A packed layer that is smaller is unpacked before a process of its own would have started.
 SMALL = 1 << 20
-# Where the folders' numbers begin, at random: ext4 finds a folder's place by its name, and without a journal it takes five
-# times as long for a file where others were removed in the last minutes, such as those of the engine that was here before.
+# Where the folders' numbers begin, at random. ext4 finds a folder's place by its name; without a journal a file takes
+# five times as long where others were removed in the last minutes, such as those of the engine that was here before.
 FIRST_NUMBERS = (36**3, 2 * 36**3)
 # The folder that stands for no layer at all: overlayfs wants one.
 EMPTY = "0"

@@ -166,7 +166,7 @@ class LocalVolumes:
             if (
                 (not dangling or (not volume.holders) is boolean("dangling", dangling[0]))
                 and (not filters.get("driver") or "local" in filters["driver"])
-                and (not filters.get("name") or any(value in volume.name for value in filters["name"]))
+                and (not filters.get("name") or any(found_in(value, volume.name) for value in filters["name"]))
                 and all(has_label(volume, value) for value in filters.get("label", ()))
                 and not any(has_label(volume, value) for value in filters.get("label!", ()))
             ):
@@ -192,11 +192,11 @@ class LocalVolumes:
         self._events.publish("volume", "destroy", volume.name, {"driver": "local"})
 
     async def prune(self, filters: Filters | None = None, *, all: bool = False) -> VolumesPruned:
-        """Those that nobody holds; without `all` anonymous ones only."""
+        """Those that nobody holds; without `all` anonymous ones only. Who gave a volume options wants to keep it."""
         removed, freed = [], 0
         async with self._lock:
             for volume in list_of(self._matching(filters or {})):
-                if volume.holders or not (all or volume.anonymous):
+                if volume.holders or volume.options or not (all or volume.anonymous):
                     continue
                 freed += await to_thread.run_sync(size_of, self.folder(volume.name))
                 await self._remove(volume)
@@ -270,6 +270,16 @@ def boolean(name: str, value: str) -> bool:
     if value.lower() not in known:
         raise InvalidArgument(f"invalid filter '{name}={value}'")
     return known[value.lower()]
+
+
+def found_in(value: str, name: str) -> bool:
+    """As Docker matches: a part, or a regular expression that is found."""
+    if value in name:
+        return True
+    try:
+        return len(value) < 256 and re.search(value, name) is not None
+    except re.error:
+        return False
 
 
 def has_label(volume: Volume, wanted: str) -> bool:

@@ -264,3 +264,19 @@ def test_a_platform_that_is_none_is_refused_and_another_than_the_images_named(cl
         client.api.create_container(image, "true", platform="foo")
     with pytest.raises(docker.errors.NotFound, match=f"image with reference {image} was found but does not match"):
         client.api.create_container(image, "true", platform="linux/s390x")
+
+
+def test_below_version_1_44_a_networks_name_is_taken_twice_unless_that_is_to_be_checked(engine: RunningEngine) -> None:
+    api = docker.APIClient(base_url=engine.host, version="1.41", timeout=60)
+    try:
+        first = api.create_network("twice", check_duplicate=True)["Id"]
+        with pytest.raises(docker.errors.APIError, match="already exists"):
+            api.create_network("twice", check_duplicate=True)
+        second = api.create_network("twice", check_duplicate=False)
+        assert second["Warning"] == f"Network with name twice (id : {first}) already exists"
+        with pytest.raises(docker.errors.APIError, match="ambiguous"):
+            api.inspect_network("twice")
+        for id in (first, second["Id"]):
+            api.remove_network(id)
+    finally:
+        api.close()

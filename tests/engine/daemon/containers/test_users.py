@@ -33,7 +33,7 @@ def test_added_groups_come_by_name_and_number_once_each() -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "words"), [("nobody", "unable to find user nobody"), ("web:no", "Unable to find group no")]
+    ("user", "words"), [("nobody", "unable to find user nobody"), ("web:no", "unable to find group no")]
 )
 def test_an_unknown_name_is_refused(user: str, words: str) -> None:
     with pytest.raises(InvalidArgument, match=words):

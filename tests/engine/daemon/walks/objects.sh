@@ -29,3 +29,8 @@ docker port p3; docker port p3 80; docker port p3 80/udp; docker port p1; docker
 docker top p3 | head -1; docker exec p3 sh -c 'exit 7'; docker exec p3 nosuch; docker exec -u nosuchuser p3 pwd; docker exec -t p3 tty; echo foo | docker exec -i p3 cat; docker pause p3; docker pause p3; docker exec p3 true; docker unpause p3; docker unpause p3
 docker update --restart on-failure:2 p3; docker inspect -f '{{json .HostConfig.RestartPolicy}}' p3; docker update -m 64m --memory-swap 128m p3; docker inspect -f '{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.HostConfig.PidsLimit}} {{.HostConfig.MemorySwappiness}}' p3; docker update -m 1k p3
 docker container prune -f --filter label!=k | tail -1; docker ps -a --format '{{.Names}}'; docker rm -f p1 p3; sleep 1.1; docker events --since 1h --until 0s --filter container=p3 --filter type=container --format '{{.Action}}' | tail -3
+
+docker run -d --name cv -v $F:/ro:ro --read-only $I sleep 1000; echo x > $F/f; docker cp $F/f cv:/x; docker cp $F/f cv:/ro/x; docker rm -f cv
+chown 7:8 $F/f; docker run -d --name ca $I sleep 1000; docker run -d -u 33 --name cb $I sleep 1000; docker cp -a $F/f ca:/a; docker exec ca stat -c %u:%g /a; docker cp -a $F/f cb:/a; docker exec cb stat -c %u:%g /a; docker cp $F/f cb:/tmp/b; docker exec cb stat -c %u:%g /tmp/b; docker rm -f ca cb
+docker volume create v1; docker volume create --opt type=tmpfs --opt device=tmpfs v3; docker volume ls -q --filter name=^v1$; docker volume ls -q --filter 'name=v[13]'; docker volume prune -f --filter label!=zz | grep v3; docker volume rm v3
+docker network create --subnet 10.92.0.0/24 --subnet 10.93.0.0/24 nx

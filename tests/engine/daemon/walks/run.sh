@@ -45,6 +45,17 @@ docker run --rm -v aa:/v -v bb:/v $I true
 docker run --rm --name 'bad name' $I true
 docker run --rm --health-cmd 'exit 0' --health-interval 1us $I true
 docker run --rm --cidfile $F/cid $I true; cat $F/cid
+docker run --rm --pids-limit -1 $I cat /sys/fs/cgroup/pids/pids.max
+docker run -d --name pl --pids-limit 20 $I sleep 1000; docker update --pids-limit -1 pl; docker exec pl cat /sys/fs/cgroup/pids/pids.max; docker update --pids-limit 30 pl; docker exec pl cat /sys/fs/cgroup/pids/pids.max; docker update --cpu-shares 200 pl; docker rm -f pl
+docker run --rm --memory-reservation 1k $I true
+docker run --rm --cpus 0.5 --cpu-period 1000 $I true
+docker run --rm --cpuset-cpus bad $I true
+docker run --rm --runtime io.containerd.runc.v2 $I echo ok
+docker run --rm --tmpfs /t:bad=1 $I true; docker run --rm --tmpfs /t:bad $I true; docker run --rm --tmpfs /t:rw,noexec,size=1m,mode=1777 $I echo ok
+docker run --rm --mount dst=/b,type=volume,readonly $I touch /b/x
+docker run --rm --hostname 'bad_host!' $I hostname
+docker run --rm -u root:nosuch $I id
+docker create --log-opt max-size=1m --log-opt max-file=2 --log-opt compress=true $I true | grep -c .; docker rm $(docker ps -lq) | grep -c .
 
 docker run -d --name a1 --expose 80 -e X=1 $I sleep 1000
 docker run --rm --network container:a1 -h x $I true
