@@ -60,7 +60,7 @@ def is_limited(options: EngineOptions) -> bool:
 
 def parallel_limit(options: EngineOptions) -> int:
     """How many effects at a time: --parallel, COMPOSE_PARALLEL_LIMIT, else eight a processor, sixteen at the least
-    (stops and removals then are not counted).
+    (stops and removals then have a pace of their own).
 
     -1 is no limit, as in Compose.
     """

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import anyio
 
 from engine.api.errors import EngineError
 from engine.plan.steps import BuildImage, Plan, PullImage, PushImage, RemoveContainer, Step, StopContainer, WaitFor
 from engine.reconcile.outcome import Outcome, Progress, Report, Status
+from engine.reconcile.pace import Pace
 
 LEAVABLE = (WaitFor, PullImage, BuildImage, PushImage)
-# The engine mostly waits for a process to end: these are work for nobody, and many go on at once.
-PATIENT = (StopContainer, RemoveContainer)
-MOST_PATIENT = 64
+PACED = (StopContainer, RemoveContainer)
 Effect = Callable[[Step], Awaitable[None]]
 
 
@@ -37,15 +36,14 @@ async def apply(
     stopping: anyio.Event | None = None,
     hide: Callable[[str], str] = str,
 ) -> Report:
-    """Run every step once its needs are done; at most `limit` effects at a time, waits not counted. With `strict` the
-    limit is one for stops and removals too.
+    """Run every step once its needs are done; at most `limit` effects at a time, waits not counted. Without `strict`
+    stops and removals have places of their own (Pace).
 
     Once `stopping` is set nothing new starts, and what runs is finished. `hide` takes sensitive values out of what is
     said of a failure. Never raises for a step's failure.
     """
     limiter = anyio.CapacityLimiter(limit)
-    patient = limiter if strict else anyio.CapacityLimiter(max(limit, MOST_PATIENT))
-    run = Run(plan, effect, progress, limiter, patient, stopping or anyio.Event(), hide)
+    run = Run(plan, effect, progress, limiter, None if strict else Pace(), stopping or anyio.Event(), hide)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run.leave)
         async with anyio.create_task_group() as steps:
@@ -62,7 +60,7 @@ class Run:
         effect: Effect,
         progress: Progress,
         limiter: anyio.CapacityLimiter,
-        patient: anyio.CapacityLimiter,
+        pace: Pace | None,
         stopping: anyio.Event,
         hide: Callable[[str], str],
     ) -> None:
@@ -70,7 +68,7 @@ class Run:
         self.effect = effect
         self.progress = progress
         self.limiter = limiter
-        self.patient = patient
+        self.pace = pace
         self.stopping = stopping
         self.hide = hide
         self.ended = {step.id: anyio.Event() for step in plan.steps}
@@ -83,13 +81,18 @@ class Run:
         if isinstance(step.action, WaitFor):
             outcome = await self.attempt(step)
         else:
-            async with self.patient if isinstance(step.action, PATIENT) else self.limiter:
+            async with self.place(step):
                 outcome = await self.attempt(step)
         if outcome.status is Status.DONE:
             self.good.add(step.id)
         self.report.outcomes.append(outcome)
         self.progress.finished(outcome)
         self.ended[step.id].set()
+
+    def place(self, step: Step) -> AbstractAsyncContextManager[object]:
+        if self.pace is not None and isinstance(step.action, PACED):
+            return self.pace.place()
+        return self.limiter
 
     async def attempt(self, step: Step) -> Outcome:
         missing = sorted(step.needs - self.good)

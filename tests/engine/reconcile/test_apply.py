@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import anyio
 import pytest
 
@@ -10,6 +12,7 @@ from engine.plan.observed import EngineIdentity
 from engine.plan.steps import Action, Plan, RemoveContainer, StartContainer, Step
 from engine.reconcile.apply import apply
 from engine.reconcile.outcome import Outcome, Report
+from engine.reconcile.pace import Pace
 
 COUNT = 5
 
@@ -53,6 +56,48 @@ def test_starts_go_on_as_many_at_a_time_as_the_limit_says(strict: bool) -> None:
     assert most_at_once(StartContainer, strict=strict) == 2
 
 
-def test_removals_wait_for_processes_and_are_counted_only_where_a_limit_was_asked_for() -> None:
+def test_removals_have_a_pace_of_their_own_where_no_limit_was_asked_for() -> None:
     assert most_at_once(RemoveContainer, strict=True) == 2
     assert most_at_once(RemoveContainer, strict=False) == COUNT
+
+
+def test_an_engine_works_on_a_few_endings_at_once() -> None:
+    inside, most = 0, 0
+
+    async def end(pace: Pace) -> None:
+        nonlocal inside, most
+        async with pace.place():
+            inside += 1
+            most = max(most, inside)
+            for _ in range(20):
+                await anyio.lowlevel.checkpoint()
+            inside -= 1
+
+    async def go() -> None:
+        pace = Pace(2, math.inf)
+        async with anyio.create_task_group() as tasks:
+            for _ in range(COUNT):
+                tasks.start_soon(end, pace)
+        assert pace.places.borrowed_tokens == 0
+
+    anyio.run(go)
+    assert most == 2
+
+
+def test_containers_that_let_their_grace_period_pass_hold_nobody_up() -> None:
+    async def end(pace: Pace, others: list[int], all_are_in: anyio.Event) -> None:
+        async with pace.place():
+            others.append(1)
+            if len(others) == COUNT:
+                all_are_in.set()
+            # nobody is done before everybody was asked
+            await all_are_in.wait()
+
+    async def go() -> None:
+        pace, others, all_are_in = Pace(2, 0.01), list[int](), anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            for _ in range(COUNT):
+                tasks.start_soon(end, pace, others, all_are_in)
+        assert pace.places.borrowed_tokens == 0
+
+    anyio.run(go)
