@@ -243,14 +243,17 @@ def needs(*programs: str) -> None:
 
 @pytest.fixture(scope="session")
 def docker_engine() -> Iterator[RunningEngine]:
-    """One dockerd for the session; RORQUAL_TEST_DOCKER_SOCKET names a running one to use instead."""
+    """One dockerd for the session. RORQUAL_TEST_DOCKER_SOCKET names a running one to use instead, RORQUAL_TEST_ENGINE
+    (podman, rorqual) another engine that the same tests are to be held on.
+    """
     named = os.environ.get("RORQUAL_TEST_DOCKER_SOCKET")
     if named:
         engine = RunningEngine("docker", Path(named), listener(Path(named)))
         anyio.run(load_image, engine)
         yield engine
     else:
-        with short_folder() as folder, running_docker(folder) as engine:
+        running = {"docker": running_docker, "podman": running_podman, "rorqual": running_rorqual}
+        with short_folder() as folder, running[os.environ.get("RORQUAL_TEST_ENGINE", "docker")](folder) as engine:
             yield engine
 
 

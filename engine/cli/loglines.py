@@ -123,22 +123,31 @@ class Seen:
         return max(self.last - WINDOW, self.floor) or None
 
     def filter(self) -> Resumed:
-        return Resumed(self, Counter(key for _, key in self.recent), self.last)
+        at_floor = sum(1 for time, _ in self.recent if time == self.floor)
+        return Resumed(self, Counter(key for _, key in self.recent), self.last, at_floor)
 
 
 @dataclass
 class Resumed:
-    """The lines of one more reading of the log, told apart from those given out before."""
+    """The lines of one more reading of the log, told apart from those given out before.
+
+    `at_floor` are those of the floor's own time that this reading hasn't come to yet. conmon gives all lines that it
+    read at once one time: what stands before them was left out too.
+    """
 
     seen: Seen
     known: Counter[int]
     until: int
+    at_floor: int
 
     def is_new(self, line: LogLine) -> bool:
         if line.time < self.seen.floor:
             return False
         if line.time <= self.until and self.known[hash(line)] > 0:
             self.known[hash(line)] -= 1
+            self.at_floor -= line.time == self.seen.floor
+            return False
+        if line.time == self.seen.floor and self.at_floor > 0:
             return False
         self.seen.add(line)
         return True

@@ -92,6 +92,15 @@ def test_lines_that_tail_left_out_stay_out() -> None:
     assert seen.since == START + 100
 
 
+def test_lines_that_tail_left_out_stay_out_though_they_have_the_last_ones_time() -> None:
+    seen = Seen()
+    one, two, three, four = (LogLine(START, Stream.STDOUT, text) for text in (b"1", b"2", b"3", b"4"))
+    seen.add(three)
+    seen.floor = seen.last
+    fresh = seen.filter()
+    assert [line for line in (one, two, three, four) if fresh.is_new(line)] == [four]
+
+
 def test_memory_of_lines_is_bounded_by_the_window() -> None:
     seen = Seen()
     for i in range(10):
