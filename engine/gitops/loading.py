@@ -14,6 +14,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TypeAlias
 
+from anyio import to_thread
+
 from engine.gitops.settings.models import ProjectSettings
 from engine.gitops.sources.checkout import Checkout
 from engine.gitops.sources.git import Git
@@ -147,7 +149,8 @@ async def settle_paths(
         if identity is None:
             place.change(str(own_data(data, path, settings.path)))
         else:
-            place.change(str(objects.put(identity, Path(root, path))))
+            # a folder may be large, and others are worked on meanwhile
+            place.change(str(await to_thread.run_sync(objects.put, identity, Path(root, path))))
             used.append(identity)
     return sorted(set(used))
 

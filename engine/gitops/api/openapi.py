@@ -32,10 +32,13 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
 def operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"summary": route.summary, "operationId": route.handler.__name__}
     names = re.findall(r"\{(\w+)\}", route.pattern)
-    if names:
-        found["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
-        ]
+    text = {"type": "string"}
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": text} for name in names
+    ]
+    parameters += [{"name": name, "in": "query", "description": said, "schema": text} for name, said in route.query]
+    if parameters:
+        found["parameters"] = parameters
     if route.body:
         properties = {name: {"type": "string", "description": text} for name, text in route.body}
         content = {"application/json": {"schema": {"type": "object", "properties": properties}}}
@@ -55,7 +58,8 @@ def answer(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
         return {"content": {"text/plain": {"schema": {"type": "string"}}}}
     schema = TypeAdapter(route.shape).json_schema(ref_template=REFERENCES)
     schemas |= schema.pop("$defs", {})
-    return {"content": json_of(schema)}
+    events = {"text/event-stream": {"schema": {"type": "string"}}} if route.stream else {}
+    return {"content": events | json_of(schema)}
 
 
 def json_of(schema: dict[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,8 @@ from engine.gitops.state.project import ProjectState
 @dataclass(frozen=True, slots=True)
 class Route:
     """`role` None: everybody may ask. `shape` is the type of the answer's JSON, None where it is no JSON; `body` names
-    the keys that a request may have, each with what it means.
+    the keys that a request may have, each with what it means, and `query` those of its query. `stream`: server-sent
+    events are sent, too.
     """
 
     method: str
@@ -39,6 +40,8 @@ class Route:
     handler: Callable[[Call], Awaitable[None]]
     shape: Any = None
     body: tuple[tuple[str, str], ...] = ()
+    query: tuple[tuple[str, str], ...] = ()
+    stream: bool = False
 
 
 def state_of(call: Call) -> ProjectState:
@@ -76,28 +79,35 @@ async def list_events(call: Call) -> None:
 
 async def sync(call: Call) -> None:
     key = state_of(call).key
-    await call.answer(Told(key, orders.sync(call.agent, key)), 202)
+    await ordered(call, key, "sync", orders.sync(call.agent, key), 202)
 
 
 async def suspend(call: Call) -> None:
     key = state_of(call).key
-    await call.answer(Told(key, orders.suspend(call.agent, key)))
+    await ordered(call, key, "suspend", orders.suspend(call.agent, key))
 
 
 async def resume(call: Call) -> None:
     key = state_of(call).key
-    await call.answer(Told(key, orders.resume(call.agent, key)))
+    await ordered(call, key, "resume", orders.resume(call.agent, key))
 
 
 async def approve(call: Call) -> None:
     key, wanted = state_of(call).key, await text_of(call, "plan")
-    await call.answer(Told(key, orders.approve(call.agent, key, call.who, wanted)), 202)
+    await ordered(call, key, "approve", orders.approve(call.agent, key, call.who, wanted), 202)
 
 
 async def rollback(call: Call) -> None:
     key, wanted = state_of(call).key, await text_of(call, "revision")
     revision = await orders.rollback(call.agent, key, wanted, call.who)
-    await call.answer(Told(key, f"goes back to {revision}"), 202)
+    await ordered(call, key, "rollback", f"goes back to {revision}", 202)
+
+
+async def ordered(call: Call, key: str, word: str, told: str, status: int = 200) -> None:
+    """Answer an order, and note who gave it."""
+    state = call.agent.desk.states[key]
+    call.agent.desk.bus.tell("ordered", key, state.target, f"{word} by {call.who}: {told}")
+    await call.answer(Told(key, told), status)
 
 
 async def text_of(call: Call, name: str) -> str | None:
@@ -151,9 +161,11 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "/v1/events",
         Role.READ,
-        "What happens, as server-sent events; follow=false: what happened, as JSON; after=ID: since that event",
+        "What happens, as server-sent events, or what happened as JSON",
         list_events,
         list[EventDocument],
+        query=(("follow", "false: what happened, as JSON"), ("after", "the number of the last event that is known")),
+        stream=True,
     ),
     Route("POST", f"{PROJECT}/sync", Role.SYNC, "Look now, and try again what was held or rested", sync, Told),
     Route("POST", f"{PROJECT}/suspend", Role.SYNC, "Leave the project alone", suspend, Told),

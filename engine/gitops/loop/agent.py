@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import anyio
 import anyio.lowlevel
+from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from engine.client.errors import EngineError
@@ -26,6 +27,7 @@ from engine.gitops.loop.prune import prune
 from engine.gitops.loop.roster import Target
 from engine.gitops.moments import opens_at
 from engine.gitops.settings.models import EngineChoice, ProjectSettings, Settings, SourceSettings
+from engine.gitops.sources.checkout import remove_all
 from engine.gitops.sources.faults import SourceFault
 from engine.gitops.sources.source import Source, make_source
 from engine.gitops.sources.tree import Tree
@@ -264,17 +266,19 @@ class Agent:
 
     def tidy(self, source: Source) -> None:
         """Let go of checkouts and objects that no project uses, while none of the source's is at work."""
-        if self.queue.busy:
+        if self.queue.busy or self.desk.loading:
             return
         states = [s for s in self.desk.states.values() if s.source == source.settings.name]
-        source.keep({r for s in states for r in (s.target, s.synced, s.healthy, s.before) if r})
+        doomed = source.keep({r for s in states for r in (s.target, s.synced, s.healthy, s.before) if r})
         used = {id for s in self.desk.states.values() for ids in s.uses.values() for id in ids}
         used |= {id for _, _, ready in self.desk.loaded.values() for id in ready.objects}
         objects = self.desk.places.objects
         if objects.ids() - used:
             kept = self.releases.objects(self.desk.states.values(), objects.folder)
             if kept is not None:
-                objects.keep(used | kept)
+                doomed += objects.keep(used | kept)
+        if doomed and self.tasks is not None:
+            self.tasks.start_soon(to_thread.run_sync, remove_all, doomed)
 
 
 def revision_of(project: ProjectSettings, tree: Tree) -> str:

@@ -68,6 +68,8 @@ class Desk:
     folder: Path = Path("/var/lib/rorqual")
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     loaded: dict[str, tuple[str, object, Ready]] = field(default_factory=dict)
+    # How many are being loaded: what they use is known to nobody yet.
+    loading: int = 0
     # Key → the ids of the project's containers when it was last looked at: events of networks name nothing else.
     containers: dict[str, frozenset[str]] = field(default_factory=dict)
 
@@ -83,6 +85,13 @@ class Desk:
         known = self.loaded.get(target.key)
         if known is not None and known[:2] == (revision, target.settings) and known[2].still_fits():
             return known[2]
+        self.loading += 1
+        try:
+            return await self.loaded_anew(target, revision)
+        finally:
+            self.loading -= 1
+
+    async def loaded_anew(self, target: Target, revision: str) -> Ready:
         tree = target.tree if revision == target.revision else await target.source.at(revision)
         loaded = load_project(target.settings, tree.folder)
         project = loaded.project

@@ -99,6 +99,7 @@ EVENTS = words(
     "source-failed",
     "source-recovered",
     "unsettled",
+    "ordered",
     "settings",
     "settings-failed",
 )

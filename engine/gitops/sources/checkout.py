@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -193,12 +194,15 @@ class Checkouts:
         await mirror.open()
         return mirror
 
-    def keep(self, commits: set[str]) -> None:
-        """Remove the checkouts of all other commits."""
+    def keep(self, commits: set[str]) -> list[Path]:
+        """Put the checkouts of all other commits out of sight; returns what is to be removed."""
+        doomed = []
         for file in self.folder.glob("*.json"):
             if file.stem not in commits:
                 file.unlink()
-                remove(self.folder / file.stem)
+                if (self.folder / file.stem).exists():
+                    doomed.append(put_aside(self.folder / file.stem))
+        return doomed
 
 
 def absolute(parent: str, url: str) -> str:
@@ -211,11 +215,23 @@ def absolute(parent: str, url: str) -> str:
     return f"{head}{colon}{os.path.normpath(os.path.join(path, url))}"
 
 
+def put_aside(path: Path) -> Path:
+    """Renamed to what the next start sweeps away: removing all that is in it may take long."""
+    aside = path.with_name(f".gone-{path.name}-{secrets.token_hex(4)}")
+    os.rename(path, aside)
+    return aside
+
+
 def remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def remove_all(paths: Iterable[Path]) -> None:
+    for path in paths:
+        remove(path)
 
 
 def is_lfs_pointer(path: Path) -> bool:

@@ -37,8 +37,8 @@ class Source(Protocol):
     def changes(self) -> AsyncIterator[None]:
         """Something for each time that a look is worth it; may never give anything."""
 
-    def keep(self, revisions: set[str]) -> None:
-        """Let go of all revisions but these and the newest."""
+    def keep(self, revisions: set[str]) -> list[Path]:
+        """Let go of all revisions but these and the newest; returns what is to be removed."""
 
 
 @dataclass(slots=True)
@@ -98,8 +98,8 @@ class GitSource:
         await anyio.sleep_forever()
         yield None
 
-    def keep(self, revisions: set[str]) -> None:
-        self.checkouts.keep(revisions | ({self.newest.revision} if self.newest else set()))
+    def keep(self, revisions: set[str]) -> list[Path]:
+        return self.checkouts.keep(revisions | ({self.newest.revision} if self.newest else set()))
 
 
 @dataclass(slots=True)
@@ -137,8 +137,8 @@ class FolderSource:
         finally:
             stop.set()
 
-    def keep(self, revisions: set[str]) -> None:
-        pass
+    def keep(self, revisions: set[str]) -> list[Path]:
+        return []
 
 
 def digest_of(folder: Path) -> str:

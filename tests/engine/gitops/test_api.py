@@ -304,6 +304,19 @@ async def test_every_route_is_open_to_the_roles_that_cover_its_own_and_to_nobody
     assert (answer == 401) == (route.role is not None)
 
 
+async def test_who_ordered_what_is_told(asked: Asked) -> None:
+    await asked.ask("POST", "/v1/projects/p-github/suspend", token="s-token")
+    status, refused = await asked.ask("POST", "/v1/projects/p-github/sync", token="a-token")
+    assert (status, "is suspended" in refused["message"]) == (409, True)
+    status, refused = await asked.ask("POST", "/v1/projects/p-github/rollback", token="a-token", body=b'{"to": "x"}')
+    assert (status, refused["message"]) == (400, 'nothing is known of "to": there is revision')
+    await asked.ask("POST", "/v1/projects/p-github/resume", token="a-token")
+    _, events = await asked.ask("GET", "/v1/events?follow=false", token="r-token")
+    told = [(each["project"], each["text"]) for each in events if each["kind"] == "ordered"]
+    by = "by a token of role"
+    assert told == [("p-github", f"suspend {by} sync: suspended"), ("p-github", f"resume {by} admin: resumed")]
+
+
 async def test_a_token_that_is_changed_counts_at_once_and_one_that_cannot_be_read_keeps_nobody_out(
     asked: Asked, folder: Path
 ) -> None:
@@ -408,6 +421,9 @@ async def test_openapi_describes_every_route_and_the_shape_of_what_comes(asked: 
     _, found = await asked.ask("GET", "/openapi.json")
     described = {(method.upper(), path) for path, methods in found["paths"].items() for method in methods}
     assert described == {(route.method, route.pattern) for route in ROUTES}
+    events = found["paths"]["/v1/events"]["get"]
+    assert {each["name"] for each in events["parameters"]} == {"follow", "after"}
+    assert set(events["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
     shape = found["components"]["schemas"]["ProjectDocument"]
     _, projects = await asked.ask("GET", "/v1/projects", token="r-token")
     assert set(projects[0]) == set(shape["properties"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -318,5 +319,20 @@ def test_an_object_lies_at_one_path_whatever_the_commit(tmp_path: Path) -> None:
         (tmp_path / commit / "site" / "index.html").write_text("hello")
     one, other = (objects.put("1234", tmp_path / commit / "site") for commit in ("a", "b"))
     assert one == other and (one / "index.html").read_text() == "hello"
-    objects.keep(set())
-    assert not one.exists()
+    doomed = objects.keep(set())
+    assert not one.exists() and [path.name.startswith(".gone-1234") for path in doomed] == [True]
+    objects.sweep()
+    assert list(objects.folder.iterdir()) == []
+
+
+def test_an_object_that_many_need_at_once_is_there_once_and_whole(tmp_path: Path) -> None:
+    objects = Objects(tmp_path / "objects")
+    objects.sweep()
+    for number in range(200):
+        (tmp_path / "site" / str(number)).mkdir(parents=True)
+        (tmp_path / "site" / str(number) / "page").write_text(str(number))
+    with ThreadPoolExecutor(8) as pool:
+        places = set(pool.map(lambda _: objects.put("1234", tmp_path / "site"), range(8)))
+    (place,) = places
+    assert sorted(int(path.read_text()) for path in place.rglob("page")) == list(range(200))
+    assert [path.name for path in objects.folder.iterdir()] == ["1234"]
