@@ -21,6 +21,7 @@ from engine.gitops.api.routes import ROUTES, Route
 from engine.gitops.loop.agent import Agent
 from engine.gitops.secretfile import read_secret
 from engine.gitops.settings.models import Role, Token
+from engine.gitops.tell.redaction import redacted
 from engine.http.errors import HttpFault
 from engine.http.listen import bind_tcp, bind_unix, serve
 from engine.http.server import BadRequest, Exchange
@@ -89,7 +90,7 @@ async def answer(agent: Agent, door: Door, exchange: Exchange) -> None:
         await refuse(call, STATUS.get(type(error), 500), error.message)
     except Exception as error:
         # one request's fault must not end the agent
-        await refuse(call, 500, f"internal error: {error!r}")
+        await refuse(call, 500, redacted(f"internal error: {error!r}", ()))
 
 
 async def refuse(call: Call, status: int, message: str) -> None:

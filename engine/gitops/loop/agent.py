@@ -6,6 +6,7 @@ Nothing here decides what becomes of a project. One project's failure holds no o
 from __future__ import annotations
 
 import random
+import sys
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -208,9 +209,10 @@ class Agent:
 
     def surprised(self, state: ProjectState, error: Exception) -> float:
         """A fault that no rule foresaw, or a state that can't be written: told, and tried again."""
-        told = error.message if isinstance(error, EngineError) else f"internal error: {error!r}"
+        said = error.message if isinstance(error, EngineError) else f"internal error: {error!r}"
+        told = self.desk.redacted(state.key, said)
         if not isinstance(error, EngineError | OSError):
-            traceback.print_exception(error)
+            print(self.desk.redacted(state.key, "".join(traceback.format_exception(error))), file=sys.stderr)
         if state.reason != told:
             self.desk.tell(state, "failed", told)
         state.waiting, state.reason = Waiting.RETRY, told

@@ -121,6 +121,9 @@ class Case:
         state = self.state
         state.failures = state.unsettled = 0
         state.reason, state.told = self.choice.reason, ""
+        if not self.back:
+            # also of a state that an older version wrote
+            state.form = state.form or self.form
         state.pending, state.digest = None, ""
         state.sync = Sync.SYNCED if state.synced == state.target else Sync.OUT_OF_SYNC
         return self.policy.interval_seconds
@@ -153,7 +156,7 @@ class Case:
         """A step failed. A new revision has its time for that; what stood already is tried again and again, and so is
         what a registry doesn't give (`outage`): nothing was changed yet, and it may give it later.
         """
-        state, why = self.state, self.desk.redacted(self.state.key, why)
+        state = self.state
         state.health = self.stood if outage else Health.DEGRADED
         begun = state.attempted == self.choice.revision
         over = begun and self.taken_seconds >= self.policy.health_timeout_seconds
@@ -163,6 +166,7 @@ class Case:
 
     def tell_and_retry(self, why: str) -> float:
         """Told once, however often it is tried."""
+        why = self.desk.redacted(self.state.key, why)
         if self.state.told != why:
             self.state.told = why
             self.desk.tell(self.state, "failed", why, self.choice.revision)
@@ -171,7 +175,7 @@ class Case:
     def retry(self, why: str) -> float:
         state = self.state
         state.failures += 1
-        state.waiting, state.reason = Waiting.RETRY, why
+        state.waiting, state.reason = Waiting.RETRY, self.desk.redacted(state.key, why)
         delays = RETRY.delays()
         for _ in range(min(state.failures, 12) - 1):
             next(delays)

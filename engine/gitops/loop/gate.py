@@ -53,7 +53,7 @@ def wants_approval(plan: Plan, approve_over: int | None) -> str:
         return f"the data in {', '.join(doomed)} would be lost"
     count = sum(n for word, n in plan.summary.items() if word in CHANGES)
     if approve_over is not None and count > approve_over:
-        return f"{count} changes, and more than {approve_over} need an approval"
+        return f"{count} {'change' if count == 1 else 'changes'}, and more than {approve_over} need an approval"
     return ""
 
 

@@ -1,10 +1,11 @@
-"""How a project does, by what was observed: the worst of its services. Pure."""
+"""How a project does, by what was observed: the worst of its services; and how long it is waited for. Pure."""
 
 from __future__ import annotations
 
 from engine.gitops.state.project import Health
 from engine.plan.endings import has_done_its_work
 from engine.plan.observed import Ending, LiveContainer, Observed
+from engine.plan.steps import Plan, WaitFor
 from specs.models import Project
 
 
@@ -44,3 +45,14 @@ def crashed(project: Project, observed: Observed) -> list[str]:
             or (c.state == "exited" and c.exit_code not in {0, 137, 143})
         )
     ]
+
+
+def bounded(plan: Plan, seconds: float) -> Plan:
+    """The plan with an end to every wait."""
+    steps = tuple(
+        step._replace(action=step.action._replace(timeout_seconds=seconds))
+        if isinstance(step.action, WaitFor) and step.action.timeout_seconds is None
+        else step
+        for step in plan.steps
+    )
+    return plan._replace(steps=steps)

@@ -14,10 +14,10 @@ from engine.client.session import Engine
 from engine.gitops.loop import gate
 from engine.gitops.loop.case import AT_ONCE, Case
 from engine.gitops.loop.desk import Ready
-from engine.gitops.loop.health import crashed, health_of
+from engine.gitops.loop.health import bounded, crashed, health_of
 from engine.gitops.loop.kept import kept_release
 from engine.gitops.loop.ownership import owner_of
-from engine.gitops.loop.progress import Heard, failure
+from engine.gitops.loop.progress import Heard, failure, is_outage
 from engine.gitops.settings.models import Heal
 from engine.gitops.signed import signed_digest
 from engine.gitops.state.project import Health, Sync, Waiting
@@ -26,7 +26,7 @@ from engine.ledger.store import KEEP
 from engine.plan.observed import Observed
 from engine.plan.options import PlanOptions
 from engine.plan.render.document import plan_document
-from engine.plan.steps import Plan, PullImage, PushImage, RunProvider, WaitFor
+from engine.plan.steps import Plan, RunProvider, WaitFor
 from engine.plan.upkeep import addresses_of, with_upkeep
 from engine.reconcile.contents import Sealer
 from engine.reconcile.convergence import Convergence, first_steps
@@ -195,9 +195,9 @@ class Look(Case):
         if state.unsettled >= 2:
             state.waiting, state.reason = Waiting.HANDS, gate.unsettled(plan)
             return self.policy.interval_seconds
-        if (why := gate.wants_approval(plan, self.policy.approve_over)) and not self.desk.store.approved(
-            state.key, digest
-        ):
+        # the way back is to what was let out before, and is gone when it is needed
+        over = None if self.back else self.policy.approve_over
+        if (why := gate.wants_approval(plan, over)) and not self.desk.store.approved(state.key, digest):
             state.waiting, state.reason = Waiting.APPROVAL, f"{why}: `rorqual agent approve {state.key}` accepts that"
             if not told:
                 # an approval that there may be was for another plan
@@ -279,20 +279,3 @@ class Look(Case):
         plan = work.settling(keys, seconds, await work.observe(), "its health decides over the release")
         async with self.desk.aside():
             return await self.apply(work, plan)
-
-
-def is_outage(report: Report) -> bool:
-    """Whether it failed by images alone that no registry gave or took."""
-    actions = [outcome.step.action for outcome in report.failed]
-    return bool(actions) and all(isinstance(action, PullImage | PushImage) for action in actions)
-
-
-def bounded(plan: Plan, seconds: float) -> Plan:
-    """The plan with an end to every wait."""
-    steps = tuple(
-        step._replace(action=step.action._replace(timeout_seconds=seconds))
-        if isinstance(step.action, WaitFor) and step.action.timeout_seconds is None
-        else step
-        for step in plan.steps
-    )
-    return plan._replace(steps=steps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from engine.kit.clock import Clock, SystemClock
-from engine.plan.steps import BuildImage, PullImage, Step
+from engine.plan.steps import BuildImage, PullImage, PushImage, Step
 from engine.reconcile.outcome import Outcome, Report, Status
 
 
@@ -33,3 +33,9 @@ def failure(report: Report) -> str:
         evidence = f" ({outcome.evidence[0]})" if outcome.evidence else ""
         return f"{outcome.step.address}: {outcome.reason}{evidence}"
     return next((f"{o.step.address}: {o.reason}" for o in report.skipped), "")
+
+
+def is_outage(report: Report) -> bool:
+    """Whether it failed by images alone that no registry gave or took."""
+    actions = [outcome.step.action for outcome in report.failed]
+    return bool(actions) and all(isinstance(action, PullImage | PushImage) for action in actions)

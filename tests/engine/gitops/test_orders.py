@@ -126,6 +126,21 @@ async def test_an_approval_is_for_one_plan_and_goes_with_it(there: tuple[Host, E
         await host.synced(agent, third)
 
 
+async def test_the_way_back_is_not_held_up_by_the_size_of_its_plan(there: tuple[Host, Engine]) -> None:
+    host, client = there
+    host.policy = "approve_over: 0"
+    first = host.commit(host.web("sleep 1"))
+    async with host.agent() as agent:
+        await host.until(agent, lambda s: s.waiting is Waiting.APPROVAL)
+        orders.approve(agent, host.name, "a test")
+        await host.synced(agent, first)
+        bad = host.commit(host.web("sh -c 'exit 3'"))
+        await host.until(agent, lambda s: s.target == bad and s.waiting is Waiting.APPROVAL)
+        orders.approve(agent, host.name, "a test")
+        state = await host.until(agent, lambda s: bad in s.held and s.health is Health.HEALTHY)
+        assert (state.synced, await seconds(host, client)) == (first, "1")
+
+
 async def renewed(host: Host, agent: Agent, policy: str) -> None:
     host.policy = policy
     settings, _ = read_settings(host.config)

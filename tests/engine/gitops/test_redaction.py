@@ -17,7 +17,9 @@ import pytest
 from engine.cli.agent import line_of
 from engine.client.session import Engine
 from engine.gitops.api.server import open_doors, serve_api
+from engine.gitops.loop import orders
 from engine.gitops.loop.agent import Agent
+from engine.gitops.loop.look import Look
 from engine.gitops.state.project import Waiting
 from engine.gitops.tell.teller import keep_telling
 from engine.http.dial import dial_unix
@@ -154,6 +156,26 @@ async def test_no_planted_value_is_in_anything_that_the_agent_says_or_keeps(
         if value in text
     }
     assert found == set()
+
+
+async def test_a_fault_that_no_rule_foresaw_quotes_no_secret(
+    there: tuple[Host, Engine], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    host, _ = there
+    planted = PLANTED["environment"]
+    first = host.commit(host.web(more=f"    environment: {{DB_PASSWORD: {planted}}}\n"))
+    async with host.agent() as agent:
+        await host.synced(agent, first)
+
+        def fails(*_: object) -> None:
+            raise RuntimeError(f"could not make sense of {planted}")
+
+        monkeypatch.setattr(Look, "plan", fails)
+        orders.sync(agent, host.name)
+        state = await host.until(agent, lambda s: "internal error" in s.reason)
+        event = await host.heard("failed")
+        said = f"{state.document()} {event.text} {capfd.readouterr()}"
+    assert "could not make sense of ***" in state.reason and "Traceback" in said and planted not in said
 
 
 async def wrong_submodule(host: Host) -> None:
