@@ -70,7 +70,7 @@ async def converse(engine: Engine, exec_id: str, *, stdin: bool, tty: bool) -> i
                     return 0
         except Ended as end:
             return end.code
-    return (await engine.exec.inspect(exec_id)).get("ExitCode") or 0
+    return await engine.exec.exit_code(exec_id)
 
 
 def environment(entries: Sequence[str]) -> list[str]:

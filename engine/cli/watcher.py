@@ -27,11 +27,12 @@ from engine.cli.watchrules import Rule, Work, rules_of, work_of
 from engine.dockerfile.ignore import Ignore
 from engine.plan.desired import Hook
 from engine.plan.options import PlanOptions
+from engine.reconcile.apply import StepFailed
+from engine.reconcile.hooks import run_hook
 from specs.models import Project
 
 # A batch is whole when nothing changes for STEP, or after LONGEST.
 STEP_MS, LONGEST_MS = 200, 2000
-OUTPUT_LINES = 20
 Seen: TypeAlias = tuple[watchfiles.Change, Path]
 
 
@@ -105,26 +106,11 @@ class Watcher:
             await self.work.engine.containers.put_archive(container["Id"], "/", body)
 
     async def run_hook(self, container: ContainerSummary, hook: Hook) -> None:
-        exec_id = await self.work.engine.exec.create(
-            container["Id"],
-            {
-                "Cmd": list(hook.command),
-                "Env": list(hook.environment),
-                "User": hook.user,
-                "Privileged": hook.privileged,
-                "WorkingDir": hook.working_dir,
-                "AttachStdout": True,
-                "AttachStderr": True,
-            },
-        )
-        output = b""
-        async with self.work.engine.exec.start(exec_id) as stream:
-            async for frame in stream:
-                output = (output + frame.data)[-65536:]
-        code = (await self.work.engine.exec.inspect(exec_id)).get("ExitCode")
-        if code:
-            say(f"{name_of(container)}: {' '.join(hook.command)} exited with code {code}")
-            for line in output.decode(errors="replace").splitlines()[-OUTPUT_LINES:]:
+        try:
+            await run_hook(self.work.engine, container["Id"], hook)
+        except StepFailed as failed:
+            say(f"{name_of(container)}: {failed.message}")
+            for line in failed.evidence:
                 say(f"    {line}")
 
     async def rebuild(self, service: str) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+
+import anyio
 
 from engine.api.frames import Multiplexed, Raw
 from engine.client.calls import Calls, name_in_path
@@ -15,6 +18,10 @@ if TYPE_CHECKING:
     from engine.api.containers import ExecCreate, ExecInspect
 
 
+# How long a process may outlive its streams and still be waited for.
+END_SECONDS = 2.0
+
+
 class ExecReader:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
@@ -22,6 +29,17 @@ class ExecReader:
     async def inspect(self, exec_id: str) -> ExecInspect:
         found: ExecInspect = await self._calls.get(f"/exec/{name_in_path(exec_id)}/json")
         return found
+
+    async def exit_code(self, exec_id: str) -> int:
+        """How it ended, for who has read its streams to their end: an engine may hear of the process' end after that.
+
+        0 for one that lives on without its streams, as Docker's own client has it.
+        """
+        pause, until = 0.01, time.monotonic() + END_SECONDS
+        while (found := await self.inspect(exec_id)).get("Running") and time.monotonic() < until:
+            await anyio.sleep(pause)
+            pause *= 2
+        return found.get("ExitCode") or 0
 
 
 class ExecWriter(ExecReader):

@@ -110,6 +110,10 @@ class Run:
         except EngineError as error:
             evidence = tuple(map(self.hide, error.evidence)) if isinstance(error, StepFailed) else ()
             return Outcome(step, Status.FAILED, self.hide(error.message), evidence, time.monotonic() - begin)
+        except OSError as error:
+            # a context or a secret's file that went away or can't be read: this step's fault, and nobody else's
+            words = ": ".join(filter(None, (error.filename and str(error.filename), error.strerror or str(error))))
+            return Outcome(step, Status.FAILED, self.hide(words), seconds=time.monotonic() - begin)
         if cut.cancelled_caught:
             return Outcome(step, Status.SKIPPED, "interrupted", seconds=time.monotonic() - begin)
         return Outcome(step, Status.DONE, seconds=time.monotonic() - begin)

@@ -21,13 +21,14 @@ from engine.graph.address import Address
 from engine.oci.digest import Digest
 from engine.oci.reference import Reference
 from engine.plan import steps
-from engine.plan.desired import NOTHING, DesiredContainer, DesiredNetwork, DesiredVolume, Hook, InjectedFile
+from engine.plan.desired import NOTHING, DesiredContainer, DesiredNetwork, DesiredVolume, InjectedFile
 from engine.plan.diff.containers import applied_fields
 from engine.plan.lower.containers import with_applied
 from engine.plan.lower.naming import CONFIG_HASH, IMAGE, NUMBER, ONEOFF, PROJECT, SERVICE
 from engine.plan.options import unsealed
 from engine.plan.steps import Step
 from engine.reconcile.apply import StepFailed
+from engine.reconcile.hooks import run_hook
 from engine.reconcile.waits import wait_for
 
 # Seconds between tries to remove a network whose last endpoints are going.
@@ -113,7 +114,7 @@ class Effects:
             case steps.RemoveContainer():
                 await self.remove(action.id, action.stop_seconds, volumes=action.volumes)
             case steps.RunHook():
-                await self.hook(action.container, action.hook)
+                await run_hook(self.engine, action.container, action.hook)
             case steps.RunProvider():
                 await self.provide(action, lambda text, *amounts: self.say(step, text, *amounts))
             case steps.WaitFor():
@@ -294,26 +295,6 @@ class Effects:
             if "already in progress" not in error.message:
                 raise
             await self.engine.containers.wait(id, "removed")
-
-    async def hook(self, container: str, hook: Hook) -> None:
-        body = {
-            "Cmd": list(hook.command),
-            "Env": list(hook.environment),
-            "User": hook.user,
-            "Privileged": hook.privileged,
-            "WorkingDir": hook.working_dir,
-            "AttachStdout": True,
-            "AttachStderr": True,
-        }
-        exec_id = await self.engine.exec.create(container, cast(Any, body))
-        output = b""
-        async with self.engine.exec.start(exec_id) as stream:
-            async for frame in stream:
-                output = (output + frame.data)[-65536:]
-        code = (await self.engine.exec.inspect(exec_id)).get("ExitCode")
-        if code:
-            tail = output.decode(errors="replace").splitlines()[-10:]
-            raise StepFailed(f"hook {' '.join(hook.command)} exited with code {code}", tuple(tail))
 
 
 def whole(seconds: float | None) -> int | None:

@@ -14,8 +14,8 @@ import os
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,7 +85,7 @@ async def acquire(
             breaking = False
             why = "--break-lock" if not provably_gone(holder.owner) else "that process has ended"
             say(f"taking over the lock of project {project} from {holder}: {why}")
-            with taking_turns(folder, name):
+            async with taking_turns(folder, name):
                 # asked again inside: another may have taken over in between
                 now = await holder_of(engine, name)
                 if now is not None and now.nonce == holder.nonce:
@@ -124,9 +124,12 @@ async def remove(engine: Engine, name: str) -> None:
         await engine.volumes.remove(name)
 
 
-@contextmanager
-def taking_turns(folder: Path, name: str) -> Iterator[None]:
-    """Removing a dead owner's lock and making one's own are two calls: on one host one taker at a time does them."""
+@asynccontextmanager
+async def taking_turns(folder: Path, name: str) -> AsyncIterator[None]:
+    """Removing a dead owner's lock and making one's own are two calls: on one host one taker at a time does them.
+
+    Takers may be tasks of one process (an agent with a project of that name on two engines): none blocks the others.
+    """
     places = folder / "locks"
     try:
         places.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -135,7 +138,12 @@ def taking_turns(folder: Path, name: str) -> Iterator[None]:
         # a state that can't be written: any place that all takers share will do
         handle = os.open("/", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                await anyio.sleep(SHORTEST)
         yield
     finally:
         os.close(handle)

@@ -101,3 +101,29 @@ def test_containers_that_let_their_grace_period_pass_hold_nobody_up() -> None:
         assert pace.places.borrowed_tokens == 0
 
     anyio.run(go)
+
+
+def test_a_step_that_meets_a_fault_of_the_machine_fails_alone() -> None:
+    async def effect(step: Step) -> None:
+        if step.id == 1:
+            raise FileNotFoundError(2, "No such file or directory", "/srv/context")
+
+    actions: tuple[Action, ...] = (StartContainer("a"), StartContainer("b"), StartContainer("c"))
+    steps = [
+        Step(number, Address(Kind.SERVICE, "web", number), action, "the test wants it")
+        for number, action in enumerate(actions, 1)
+    ]
+    plan = Plan(
+        "p", EngineIdentity("e", "unix:///x", "1.41"), (steps[0], steps[1], steps[2]._replace(needs=frozenset({1})))
+    )
+
+    async def go() -> Report:
+        return await apply(plan, effect, Deaf(), limit=2)
+
+    report = anyio.run(go)
+    assert [(o.step.id, str(o.status)) for o in sorted(report.outcomes, key=lambda o: o.step.id)] == [
+        (1, "failed"),
+        (2, "done"),
+        (3, "skipped"),
+    ]
+    assert report.failed[0].reason == "/srv/context: No such file or directory"
