@@ -33,6 +33,8 @@ class Capabilities:
     build_extension: bool = False
     # … and contexts that the engine fetches by their URLs.
     build_remotes: bool = False
+    # … and caches at registries.
+    build_caches: bool = False
 
     @property
     def annotations(self) -> bool:

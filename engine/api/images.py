@@ -120,6 +120,8 @@ class BuildOptions(TypedDict, total=False):
     q: bool
     nocache: bool
     cachefrom: list[str]
+    cacheimport: list[str]
+    cacheexport: list[str]
     pull: bool
     rm: bool
     forcerm: bool

@@ -126,7 +126,7 @@ async def from_dockerfile(
             platform=options.platform or (source.platforms[0] if len(source.platforms) == 1 else ""),
             on_line=on_line,
         )
-    return Built(image_id, () if with_buildx else warnings_of(source))
+    return Built(image_id, () if with_buildx else warnings_of(source, caches=capabilities.build_caches))
 
 
 @asynccontextmanager

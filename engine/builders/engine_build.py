@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 
+from engine.builders.caches import at_registry, exports_in, images_in, imports_in
 from engine.builders.context import BuildContext, context_tar, is_remote, read_context
 from engine.builders.extended import EXTENDED, extended_body, folders_of, remotes_of
 from engine.builders.progress import Listener, OnLine
@@ -27,7 +28,7 @@ NO_MEMORY = "--memory: this engine's builder has no limit of memory"
 EXTENSION = {"secrets": "build secrets", "ssh": "ssh keys"}
 IMAGE_CONTEXT = "docker-image://"
 # What only BuildKit can do and a build is the same image without.
-LEFT_OUT = ("cache_to", "no_cache_filter", "sbom", "provenance")
+LEFT_OUT = ("no_cache_filter", "sbom", "provenance")
 
 
 def refuse_what_needs_buildkit(build: DockerfileBuild, *, extension: bool = False, remotes: bool = False) -> None:
@@ -58,11 +59,14 @@ def images_of(build: DockerfileBuild) -> dict[str, str]:
     }
 
 
-def warnings_of(build: DockerfileBuild) -> tuple[str, ...]:
+def warnings_of(build: DockerfileBuild, *, caches: bool = False) -> tuple[str, ...]:
+    """`caches`: the engine's builder has caches at registries."""
     keys = [key for key in LEFT_OUT if getattr(build, key)]
-    sources = [source for source in build.cache_from if "=" in source and not source.startswith("type=registry")]
+    sources = [source for source in build.cache_from if not at_registry(source)]
+    targets = [target for target in build.cache_to if not (caches and at_registry(target))]
     return (
         *(f"build.{key} needs docker buildx and is left out" for key in keys),
+        *(f'build.cache_to: "{target}" needs docker buildx and is left out' for target in targets),
         *(f'build.cache_from: "{source}" needs docker buildx and is left out' for source in sources),
     )
 
@@ -113,7 +117,7 @@ async def build_on_engine(
             "labels": {**build.labels, **labels},
             "nocache": no_cache or build.no_cache,
             "pull": fresh or build.pull,
-            "cachefrom": registry_caches(build.cache_from),
+            **caches_of(build, shared=capabilities.build_caches),
             "extrahosts": list(build.extra_hosts),
             "ulimits": [{"Name": limit.name, "Soft": limit.soft, "Hard": limit.hard} for limit in build.ulimits],
             **({"remote": build.context} if remote else {}),
@@ -158,14 +162,9 @@ def context_of(build: DockerfileBuild) -> BuildContext:
     return replace(context, written=written)
 
 
-def registry_caches(sources: Sequence[str]) -> list[str]:
-    """`image` or `type=registry,ref=image` → image."""
-    plain = [source for source in sources if "=" not in source]
-    typed = [
-        part.removeprefix("ref=")
-        for source in sources
-        if source.startswith("type=registry")
-        for part in source.split(",")
-        if part.startswith("ref=")
-    ]
-    return plain + typed
+def caches_of(build: DockerfileBuild, *, shared: bool) -> dict[str, list[str]]:
+    """`shared`: the engine takes caches at registries; to others these are images like the rest."""
+    images, imports = images_in(build.cache_from), imports_in(build.cache_from)
+    if not shared:
+        return {"cachefrom": [*images, *imports]}
+    return {"cachefrom": images, "cacheimport": imports, "cacheexport": exports_in(build.cache_to)}

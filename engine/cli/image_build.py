@@ -44,7 +44,12 @@ def build(
     build_context: Annotated[
         Many, typer.Option("--build-context", help="NAME=FOLDER, URL, docker-image:// or oci-layout://")
     ] = None,
-    cache_from: Annotated[Many, typer.Option("--cache-from", help="An image whose steps may be taken")] = None,
+    cache_from: Annotated[
+        Many, typer.Option("--cache-from", help="An image whose steps may be taken, or type=registry,ref=CACHE")
+    ] = None,
+    cache_to: Annotated[
+        Many, typer.Option("--cache-to", help="Where the steps are put: type=registry,ref=CACHE[,mode=max]")
+    ] = None,
     add_host: Annotated[Many, typer.Option("--add-host", help="HOST:ADDRESS; repeatable")] = None,
     network: Annotated[str, typer.Option("--network", help="Of the commands: default, none, host, a name")] = "",
     shm_size: Annotated[str, typer.Option("--shm-size", help="Of /dev/shm, as 64m")] = "",
@@ -82,6 +87,7 @@ def build(
                 labels=dict(pair("--label", entry) for entry in label or ()),
                 target=target,
                 cache_from=tuple(cache_from or ()),
+                cache_to=tuple(cache_to or ()),
                 extra_hosts=tuple(add_host or ()),
                 network=network,
                 shm_size=bytes_of(shm_size),

@@ -52,6 +52,7 @@ def reckon(
         cgroup_version=2 if info.get("CgroupVersion") == "2" else 1,
         swarm_active=(info.get("Swarm") or {}).get("LocalNodeState") == "active",
         build_extension=extends(version, "rorqual-build"),
+        build_caches=extends(version, "rorqual-build-caches"),
         build_remotes=extends(version, "rorqual-build-remotes"),
         rootless=any("rootless" in option for option in info.get("SecurityOptions") or []),
     )

@@ -207,7 +207,7 @@ def split_tag(image: str) -> tuple[str, str | None]:
 def build_query(options: BuildOptions) -> dict[str, Any]:
     """Maps and the lists that the API wants as JSON are written so; `t` and `extrahosts` repeat."""
     query: dict[str, Any] = dict(options)
-    for name in ("buildargs", "labels", "cachefrom", "ulimits"):
+    for name in ("buildargs", "labels", "cachefrom", "cacheimport", "cacheexport", "ulimits"):
         if name in query:
             query[name] = json.dumps(query[name])
     return query

@@ -159,6 +159,7 @@ async def opened(settings: Settings, store: RecordStore) -> AsyncIterator[Opened
             snapshots=snapshots,
             steps=containers.steps,
             pulls=pulls,
+            pushes=pushes,
             events=events,
             clock=clock,
         )

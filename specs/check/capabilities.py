@@ -16,6 +16,7 @@ Runtime = Literal["docker", "podman", "rorqual"]
 RUNTIMES: tuple[Runtime, ...] = ("docker", "podman", "rorqual")
 ALL: frozenset[Runtime] = frozenset(RUNTIMES)
 PODMAN: frozenset[Runtime] = frozenset({"podman"})
+RORQUAL: frozenset[Runtime] = frozenset({"rorqual"})
 NOT_DOCKER: frozenset[Runtime] = frozenset({"podman", "rorqual"})
 
 
@@ -34,6 +35,12 @@ class Lack:
     @property
     def steps(self) -> list[str]:
         return self.path.split(".")
+
+
+def at_registry(value: Any) -> bool:
+    """Of `cache_to`: a name, or `type=registry,…`."""
+    text = str(value)
+    return "=" not in text or "type=registry" in text.split(",")
 
 
 def word(*words: str) -> Callable[[Any], bool]:
@@ -88,12 +95,13 @@ LACKS: tuple[Lack, ...] = (
     Lack("services.*.volumes.*.volume.subpath", PODMAN, "isn't known to its API"),
     Lack("services.*.volumes.*.bind.recursive", PODMAN, "isn't known to its API"),
     Lack("services.*.volumes.*.consistency", ALL, "meant something to Docker Desktop on macOS, once"),
-    Lack("services.*.build.ssh", NOT_DOCKER, BUILDKIT),
-    Lack("services.*.build.secrets", NOT_DOCKER, BUILDKIT),
+    Lack("services.*.build.ssh", PODMAN, BUILDKIT),
+    Lack("services.*.build.secrets", PODMAN, BUILDKIT),
     Lack("services.*.build.entitlements", NOT_DOCKER, BUILDKIT),
     Lack("services.*.build.provenance", NOT_DOCKER, BUILDKIT),
     Lack("services.*.build.sbom", NOT_DOCKER, BUILDKIT),
-    Lack("services.*.build.cache_to", NOT_DOCKER, BUILDKIT),
+    Lack("services.*.build.cache_to", PODMAN, BUILDKIT),
+    Lack("services.*.build.cache_to.*", RORQUAL, BUILDKIT, lambda value: not at_registry(value), "not at a registry"),
 )
 
 

@@ -17,6 +17,7 @@ from engine.daemon.build.faults import refusal
 from engine.daemon.build.options import BuildOptions, platform_arguments
 from engine.daemon.build.remotes import Remotes
 from engine.daemon.build.rooms import BuildRooms
+from engine.daemon.build.sharing import SharedCaches
 from engine.daemon.build.sources import Sources
 from engine.daemon.build.stage import StageRun
 from engine.daemon.build.state import Scope, State
@@ -94,6 +95,7 @@ class Build:
         self._pulls: dict[str, anyio.Lock] = {}
         self._remotes = Remotes(context.extension.remotes, scratch)
         self._allowed = self._allowed_keys()
+        self._shared = SharedCaches(rooms, options.credentials)
 
     def _allowed_keys(self) -> set[str] | None:
         """With cachefrom, only the steps that led to those images; names that aren't here give none."""
@@ -112,6 +114,8 @@ class Build:
         numbers: dict[int, itertools.count[int]] = {}
         at = 1
         first = self._transcript.voice(self._plan.stages[0].number)
+        for name in () if self._options.no_cache else self._options.imports:
+            await first.say(f"# {await self._shared.open(name)}\n")
         for argument in self._plan.dockerfile.arguments:
             await first.say(f"Step {next(steps)}/{self._plan.steps} : {argument.said.source}\n")
             at += 1
@@ -127,6 +131,15 @@ class Build:
             await self._transcript.fail(self._doing.failed)
             raise first_fault(group) from None
         return self._doing.states[self._plan.target.number]
+
+    async def export(self) -> None:
+        """Put the steps where they were asked for. Raises StepFault."""
+        states = self._doing.states
+        for target in self._options.exports:
+            ends = list(states.values()) if target.whole else [states[self._plan.target.number]]
+            said = await self._shared.export(target, ends)
+            if not self._options.quiet:
+                await self._transcript.tell({"stream": f"{said}\n"})
 
     async def _stage(self, stage: Stage, numbers: itertools.count[int]) -> None:
         voice = self._transcript.voice(stage.number)
@@ -184,6 +197,7 @@ class Build:
             scratch=self._scratch,
             run=self._run,
             allowed=self._allowed,
+            shared=self._shared,
         )
 
     async def _stage_done(self, number: int) -> State:

@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio
 
+from engine.daemon.build.portable import PortableStep
 from engine.daemon.build.state import State, key_of
 from engine.daemon.protocols import Store
 from engine.daemon.snapshots.layers import Layers, size_of
@@ -125,6 +126,15 @@ class BuildCache:
                 found.add(key)
                 ends.append(self._steps[key].parent)
         return found
+
+    def line(self, key: str) -> list[PortableStep]:
+        """The steps that led to this one, from the image on that they began with, itself last."""
+        found: list[PortableStep] = []
+        while (entry := self._steps.get(key)) is not None:
+            state = State.from_json(entry.state)
+            found.append(PortableStep(entry.parent, entry.description, entry.size, state))
+            key = entry.parent
+        return found[::-1]
 
     # --- digests of what was taken from layers that never change
     def known_digest(self, top: str, words: Any) -> str | None:

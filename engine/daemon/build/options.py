@@ -25,8 +25,19 @@ class Extension:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheTarget:
+    """Where a build's steps are put. `whole`: those of all its stages, not the target's alone."""
+
+    name: str
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """`names` are familiar ones. `args` without a value are unset. `cache_from` None: the whole cache may be used."""
+    """`names` are familiar ones. `args` without a value are unset. `cache_from` None: the whole cache may be used.
+
+    `imports` and `exports` are caches at registries.
+    """
 
     names: tuple[str, ...] = ()
     dockerfile: str = "Dockerfile"
@@ -37,6 +48,8 @@ class BuildOptions:
     remove: bool = True
     force_remove: bool = False
     cache_from: tuple[str, ...] | None = None
+    imports: tuple[str, ...] = ()
+    exports: tuple[CacheTarget, ...] = ()
     args: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     target: str = ""

@@ -26,6 +26,7 @@ from engine.daemon.build.state import State
 from engine.daemon.build.transcript import Send, Transcript
 from engine.daemon.images.images import LocalImages
 from engine.daemon.images.pull import Pulls
+from engine.daemon.images.push import Pushes
 from engine.daemon.protocols import Events, Filters, Places, Steps
 from engine.daemon.snapshots.layers import Layers
 from engine.daemon.snapshots.snapshots import OverlaySnapshots
@@ -118,6 +119,7 @@ class BuildRoom:
                 names = " ".join(build.unused_arguments)
                 await transcript.tell({"stream": f"[Warning] One or more build-args [{names}] were not consumed\n"})
             await self._finish(options, state, transcript)
+            await build.export()
         if self.rooms.cache.trim(most_bytes(self.rooms.folder)):
             await self.rooms.images.collect()
 
@@ -235,6 +237,7 @@ def open_builds(
     events: Events,
     clock: Clock,
     pulls: Pulls,
+    pushes: Pushes,
 ) -> BuildRoom:
     """Take away what a killed daemon left of its builds, then the room."""
     folder, run = places.root / "builds", places.run / "builds"
@@ -242,4 +245,4 @@ def open_builds(
     for each in (folder, run):
         shutil.rmtree(each, ignore_errors=True)
         each.mkdir(parents=True, mode=0o700)
-    return BuildRoom(BuildRooms(images, layers, snapshots, steps, cache, events, clock, folder, run, pulls))
+    return BuildRoom(BuildRooms(images, layers, snapshots, steps, cache, events, clock, folder, run, pulls, pushes))

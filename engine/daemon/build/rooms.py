@@ -19,6 +19,7 @@ from engine.daemon.build.state import State, of_image, of_scratch
 from engine.daemon.images.images import LocalImages
 from engine.daemon.images.moments import rfc3339
 from engine.daemon.images.pull import Pulls
+from engine.daemon.images.push import Pushes
 from engine.daemon.protocols import Events, ImageRecord, Steps
 from engine.daemon.snapshots.layers import Layers
 from engine.daemon.snapshots.snapshots import OverlaySnapshots
@@ -43,6 +44,7 @@ class BuildRooms:
     folder: Path
     run: Path
     pulls: Pulls
+    pushes: Pushes
 
     def moment(self, epoch: int | None) -> str:
         """Now, as an image's JSON has it; SOURCE_DATE_EPOCH where the build has it."""

@@ -14,6 +14,7 @@ from engine.daemon.build.faults import StepFault
 from engine.daemon.build.options import BuildOptions
 from engine.daemon.build.rooms import BuildRooms
 from engine.daemon.build.running import Running
+from engine.daemon.build.sharing import SharedCaches
 from engine.daemon.build.sources import Sources
 from engine.daemon.build.state import NOP, Scope, State, key_of
 from engine.daemon.build.transcript import Voice
@@ -44,6 +45,7 @@ class StageRun:
         scratch: Path,
         run: Path,
         allowed: set[str] | None,
+        shared: SharedCaches,
     ) -> None:
         self._rooms = rooms
         self._options = options
@@ -56,6 +58,7 @@ class StageRun:
         self._running = Running(rooms, options, sources, scope, scratch, run)
         self._copying = Copying(rooms, options, sources, scope, scratch)
         self._allowed = allowed
+        self._shared = shared
         self._cmd_was_set = False
         # Once a step was made anew, nothing after it can be in the cache: its own key says so, too.
         self._state: State | None = None
@@ -103,9 +106,10 @@ class StageRun:
         return key_of(state.key, inputs, self._options.epoch)
 
     async def _cached(self, key: str) -> State | None:
-        if self._options.no_cache or (self._allowed is not None and key not in self._allowed):
+        if self._options.no_cache:
             return None
-        found = self._rooms.cache.find(key)
+        may_be_ours = self._allowed is None or key in self._allowed
+        found = (self._rooms.cache.find(key) if may_be_ours else None) or await self._shared.bring(key)
         if found is not None:
             self._rooms.hold(found)
             await self._voice.say(" ---> Using cache\n")

@@ -117,7 +117,7 @@ class Pushes:
 
         async def one(chain_id: str, diff_id: str) -> None:
             async with room:
-                found[diff_id] = await self._push_layer(remote, reference, chain_id, diff_id, told)
+                found[diff_id] = await self.push_layer(remote, reference, chain_id, diff_id, told)
 
         async with anyio.create_task_group() as tasks:
             for chain_id, diff_id in dict(zip(image.chain_ids, image.diff_ids, strict=True)).items():
@@ -132,9 +132,10 @@ class Pushes:
         told({"status": f"{reference.tag}: digest: {digest} size: {len(content)}"})
         return Pushed(reference.tag, digest, len(content))
 
-    async def _push_layer(
+    async def push_layer(
         self, remote: Remote, reference: Reference, chain_id: str, diff_id: str, told: Told
     ) -> LayerSource:
+        """How the registry has the layer now. Raises RemoteFault."""
         where = f"{reference.domain}/{reference.path}"
         for source in sorted(self._sources.of(diff_id), key=lambda one: one.repository != where):
             if await self._is_there(remote, reference, source, told, short(diff_id)):

@@ -12,7 +12,7 @@ from engine.api.errors import EngineError, InvalidArgument, NotImplementedByEngi
 from engine.daemon.build.bounds import CacheBounds
 from engine.daemon.build.build import Plan
 from engine.daemon.build.context import EXTENDED
-from engine.daemon.build.options import BuildOptions
+from engine.daemon.build.options import BuildOptions, CacheTarget
 from engine.daemon.build.room import BuildRoom
 from engine.daemon.build.transcript import line_of
 from engine.daemon.faults import fault_of
@@ -85,6 +85,8 @@ def options_of(request: Request) -> BuildOptions:
         remove=request.flag("rm", True),
         force_remove=request.flag("forcerm"),
         cache_from=tuple(caches) if caches else None,
+        imports=tuple(texts(request, "cacheimport")),
+        exports=cache_targets(request),
         args=arguments_of(request),
         labels=strings(document(request, "labels", dict), "labels"),
         target=request.text("target"),
@@ -95,6 +97,17 @@ def options_of(request: Request) -> BuildOptions:
         credentials=credentials_of(request),
         platform=platform_of(request),
     )
+
+
+def cache_targets(request: Request) -> tuple[CacheTarget, ...]:
+    """`cacheexport=["name", "name,mode=max"]`, an extension of ours (docs/build.md). Raises InvalidArgument."""
+    found = []
+    for text in texts(request, "cacheexport"):
+        name, _, mode = text.partition(",mode=")
+        if mode not in ("", "min", "max"):
+            raise InvalidArgument(f"invalid mode of the cache {name}: {mode} (min or max)")
+        found.append(CacheTarget(name, whole=mode == "max"))
+    return tuple(found)
 
 
 def refuse(request: Request) -> None:

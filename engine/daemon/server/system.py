@@ -160,6 +160,8 @@ def version_of(facts: Facts) -> dict[str, Any]:
     parts.append({"Name": "rorqual-build", "Version": "1", "Details": {}})
     # … and with contexts that the engine fetches
     parts.append({"Name": "rorqual-build-remotes", "Version": "1", "Details": {}})
+    # … and caches of builds at registries
+    parts.append({"Name": "rorqual-build-caches", "Version": "1", "Details": {}})
     # the engine's own state looked through and mended: docs/engines.md, "Checking the embedded engine"
     parts.append({"Name": "rorqual-check", "Version": "1", "Details": {}})
     return {

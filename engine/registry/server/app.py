@@ -100,8 +100,10 @@ class Registry:
                 "PUT": Route(PUSH, lambda call, name, rest, _: objects.push(call, name, rest), True),
                 "DELETE": Route(DELETE, lambda call, name, rest, _: objects.delete(call, name, rest), True),
             },
-            "tags": {"GET": Route(PULL, lambda call, name, _, __: listings.tags(call, name))},
-            "referrers": {"GET": Route(PULL, lambda call, name, rest, _: listings.referrers(call, name, rest))},
+            "tags": dict.fromkeys(("GET", "HEAD"), Route(PULL, lambda call, name, _, __: listings.tags(call, name))),
+            "referrers": dict.fromkeys(
+                ("GET", "HEAD"), Route(PULL, lambda call, name, rest, _: listings.referrers(call, name, rest))
+            ),
         }
 
     async def __call__(self, exchange: Exchange) -> None:

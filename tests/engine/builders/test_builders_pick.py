@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.builders.buildx import command
-from engine.builders.engine_build import refuse_what_needs_buildkit, registry_caches, warnings_of
+from engine.builders.engine_build import caches_of, refuse_what_needs_buildkit, warnings_of
 from engine.builders.progress import BuildLine, Listener
 from engine.builders.sources import BuildSecret, DockerfileBuild, Ulimit
 from engine.client.errors import NotImplementedByEngine
@@ -108,7 +108,14 @@ def test_the_engines_builder_warns_of_what_it_leaves_out() -> None:
     for key in ("cache_to", "no_cache_filter", "sbom", "provenance", 'cache_from: "type=gha"'):
         assert f"build.{key}" in warned
     assert warnings_of(DockerfileBuild("/ctx", cache_from=("a:1", "type=registry,ref=b:2"))) == ()
-    assert registry_caches(("a:1", "type=registry,ref=b:2", "type=gha")) == ["a:1", "b:2"]
+    targets = ("type=registry,ref=b:2,mode=max", "c:3", "type=gha")
+    build = DockerfileBuild("/ctx", cache_from=("a:1", "type=registry,ref=b:2", "type=gha"), cache_to=targets)
+    assert caches_of(build, shared=False) == {"cachefrom": ["a:1", "b:2"]}
+    shared = {"cachefrom": ["a:1"], "cacheimport": ["b:2"], "cacheexport": ["b:2,mode=max", "c:3"]}
+    assert caches_of(build, shared=True) == shared
+    left_out = [text.split('"')[1] for text in warnings_of(build, caches=True)]
+    assert left_out == ["type=gha", "type=gha"]
+    assert len(warnings_of(build)) == 4
 
 
 def test_output_is_heard_line_by_line_without_colour_and_its_end_is_kept() -> None:

@@ -63,6 +63,19 @@ async def test_secrets_contexts_and_images_come_with_the_request(
     assert "/run/secrets/f" in told and "\n15\n" in told
 
 
+async def test_caches_at_registries_are_asked_for_by_the_builds_own_keys(engine: Engine, tmp_path: Path) -> None:
+    build = DockerfileBuild(
+        str(tmp_path),
+        dockerfile_inline=f"FROM {REFERENCE}\nENV A=1\n",
+        cache_from=("type=registry,ref=localhost:1/from",),
+        cache_to=("type=registry,ref=localhost:1/to,mode=max",),
+    )
+    with pytest.raises(EngineError) as failed:
+        await told_by(engine, build)
+    assert "# no cache is taken from localhost:1/from: " in failed.value.message
+    assert "the cache can't be put to localhost:1/to: " in failed.value.message
+
+
 async def test_a_key_is_held_by_an_agent_for_the_build_alone(engine: Engine, tmp_path: Path) -> None:
     if shutil.which("ssh-agent") is None:
         pytest.skip("needs ssh-agent")

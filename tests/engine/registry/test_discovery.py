@@ -166,3 +166,11 @@ def test_search_finds_names_that_hold_the_term(rorqual_registry: Registry, name:
     assert found[name]["description"] == "What it is"
     assert answer.json["num_results"] >= 1
     assert rorqual_registry.ask("GET", "/v1/search?q=no-such-thing-at-all").json["results"] == []
+
+
+@pytest.mark.rorqual_only
+def test_lists_have_a_head_as_they_have_a_body(registry: Registry, name: str) -> None:
+    digest = registry.push_manifest(name, "v1", registry.image(name)).headers["docker-content-digest"]
+    for path in (f"/v2/{name}/tags/list", f"/v2/{name}/referrers/{digest}", "/v2/_catalog"):
+        whole, head = registry.ask("GET", path), registry.ask("HEAD", path)
+        assert (head.status, head.body, head.headers) == (200, b"", whole.headers), path
