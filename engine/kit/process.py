@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,10 +68,11 @@ async def converse(process: Process, stdin: bytes) -> Completed:
 
 
 async def end_process(process: Process) -> None:
-    """Kill the program if it still runs, and wait for it: no zombie, no orphan."""
+    """Kill the program if it still runs, with all that it started, and wait for it: no zombie, no orphan."""
     with anyio.CancelScope(shield=True):
         if process.returncode is None:
+            # it leads a session of its own, and so a group
             with contextlib.suppress(ProcessLookupError):
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
         await process.aclose()

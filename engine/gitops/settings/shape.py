@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from specs.shapes.kinds import BOOLEAN, NUMBER, STRING, Shape, between, each, either, matching, words
+from specs.node import Node
+from specs.shapes.kinds import BOOLEAN, NUMBER, STRING, Fault, Shape, between, each, either, matching, words
 from specs.shapes.kinds import fields as any_fields
 from specs.shapes.kinds import keyed as any_keyed
 
@@ -13,7 +14,15 @@ fields = partial(any_fields, reader=READER)
 keyed = partial(any_keyed, reader=READER)
 
 NAME = "^[a-z0-9][a-z0-9_-]*$"
-DURATION = matching(r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+$", "a duration, such as 30s or 1h30m")
+
+
+def without_unit(node: Node) -> list[Fault]:
+    """A number alone may be meant in anything."""
+    return [Fault(node, "bad-format", f"{node.value} has no unit", f"{node.value}s are seconds, {node.value}m minutes")]
+
+
+WRITTEN = matching(r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+$", "a duration, such as 30s or 1h30m")
+DURATION = Shape({**WRITTEN.checks, int: without_unit, float: without_unit}, WRITTEN.schema)
 ABSOLUTE = matching("^/", "an absolute path")
 PATHS = either(STRING, each(STRING))
 COUNT = between(0)

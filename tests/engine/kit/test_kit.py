@@ -79,6 +79,24 @@ async def test_a_late_program_is_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
+async def test_what_a_late_program_has_started_is_killed_with_it(tmp_path: Path) -> None:
+    """As git starts ssh and git-lfs, which would go on for as long as they like."""
+    with pytest.raises(ProcessTimeout):
+        await run_process(["sh", "-c", f"sleep 100 & echo $! > {tmp_path}/pid; wait"], timeout_seconds=1)
+    with anyio.fail_after(20):
+        while runs(int((tmp_path / "pid").read_text())):  # noqa: ASYNC110 - nobody tells
+            await anyio.sleep(0.02)
+
+
+def runs(process: int) -> bool:
+    """Nobody may be there to reap it."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.anyio
 async def test_a_cancelled_call_leaves_no_program(tmp_path: Path) -> None:
     script = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(100)"
     with anyio.move_on_after(1):
