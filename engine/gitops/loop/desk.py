@@ -28,6 +28,9 @@ from engine.ledger.release import Release
 from engine.plan.options import PlanOptions
 from specs.models import Project
 
+# Who waits for health asks for it twice a second, container by container.
+MOST_WAITING = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Ready:
@@ -64,6 +67,7 @@ class Desk:
     parallel_steps: int = 8
     # How many projects are worked on at a time.
     slots: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(4))
+    waiting: int = 0
     # This machine's state: the ledger and the locks of all that write from here.
     folder: Path = Path("/var/lib/rorqual")
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -107,12 +111,19 @@ class Desk:
         return ready
 
     @asynccontextmanager
-    async def aside(self) -> AsyncIterator[None]:
-        """Let another project go on meanwhile: what only waits may take long, and is no work."""
+    async def aside(self, *, idle: bool = False) -> AsyncIterator[None]:
+        """Let another project go on meanwhile: what only waits may take long. Unless it is `idle` it is some work, and
+        of those there are only so many: who comes then is counted as any other.
+        """
+        if not idle and self.waiting >= MOST_WAITING:
+            yield
+            return
+        self.waiting += not idle
         self.slots.release()
         try:
             yield
         finally:
+            self.waiting -= not idle
             with anyio.CancelScope(shield=True):
                 await self.slots.acquire()
 
@@ -121,7 +132,7 @@ class Desk:
         """The engine for a block, which ends when it answers no more. Raises EngineError."""
         if choice not in self.engines.known:
             # one that takes a call and never answers is nobody else's matter, and can't keep us from ending
-            async with self.aside():
+            async with self.aside(idle=True):
                 await until_either(partial(self.engines.get, choice), self.stopping)
         async with self.engines.watched(choice) as engine:
             yield engine
