@@ -50,11 +50,23 @@ def section(name: str, command: Any, shared: dict[str, list[Any]], depth: str = 
     words = [f"\n{depth} rorqual {name}\n", (command.help or "").strip().replace("\n\n", "\n"), ""]
     subcommands = getattr(command, "commands", None)
     if subcommands:
+        if command.invoke_without_command:
+            # what the group does by itself
+            words += [*usage_block(name, command), *table(options_of(command, shared))]
         for inner, subcommand in subcommands.items():
             words += section(f"{name} {inner}", subcommand, shared, f"{depth}#")
         return words
+    own = options_of(command, shared)
+    return words + usage_block(name, command) + (table(own) if own else [])
+
+
+def usage_block(name: str, command: Any) -> list[str]:
     arguments = " ".join(usage(param) for param in command.params if param.param_type_name == "argument")
-    words += ["```", f"rorqual {name} [OPTIONS] {arguments}".rstrip(), "```", ""]
+    return ["```", f"rorqual {name} [OPTIONS] {arguments}".rstrip(), "```", ""]
+
+
+def options_of(command: Any, shared: dict[str, list[Any]]) -> list[Any]:
+    """A command's own options; those of a panel that many share are kept in `shared`."""
     own = []
     for param in command.params:
         panel: str = getattr(param, "rich_help_panel", None) or ""
@@ -68,7 +80,7 @@ def section(name: str, command: Any, shared: dict[str, list[Any]], depth: str = 
             shared[panel] = [*others, max([*here, param], key=lambda option: len(option.opts))]
         else:
             own.append(param)
-    return words + (table(own) if own else [])
+    return own
 
 
 def usage(param: Any) -> str:

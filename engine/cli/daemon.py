@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from engine.api.errors import Forbidden, InvalidArgument, SystemFailure
+from engine.cli.options import said_beside
 
 DEFAULT_ROOT, DEFAULT_SOCKET = Path("/var/lib/rorqual"), Path("/run/rorqual/engine.sock")
 RUNS = Path("/run/rorqual")
@@ -65,6 +66,9 @@ def serve(
 ) -> None:
     """Serve the Docker Engine API. Example: rorqual daemon --socket /run/rorqual/engine.sock"""
     if call.invoked_subcommand is not None:
+        if early := said_beside(call, ()):
+            word = call.invoked_subcommand
+            raise typer.BadParameter(f"{early[0]} goes after the command: rorqual daemon {word} {early[0]} …")
         return
     if os.getuid() != 0:
         raise Forbidden("the embedded engine needs root: run it with sudo, or use Podman's rootless socket")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 PROGRESS = ("auto", "tty", "plain", "json", "quiet")
 ANSI = ("auto", "always", "never")
+PULLS = ("always", "missing", "never")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,16 @@ def one_of(flag: str, value: str, allowed: tuple[str, ...]) -> None:
     """Raises typer.BadParameter, which names what the flag takes."""
     if value not in allowed:
         raise typer.BadParameter(f'{flag} takes {", ".join(allowed[:-1])} or {allowed[-1]}, not "{value}"')
+
+
+def said_beside(call: typer.Context, known: Collection[str]) -> list[str]:
+    """What the command line says beside these parameters, as it spells it."""
+    said = []
+    for param in call.command.params:
+        source = call.get_parameter_source(param.name or "")
+        if param.name not in known and source is not None and source.name == "COMMANDLINE":
+            said.append(param.opts[0] if param.param_type_name == "option" else str(param.name))
+    return said
 
 
 def spellings_of(option: Any) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from engine.cli.connection import connected
 from engine.cli.converge import honouring, tell_unhonoured
 from engine.cli.exitcodes import PENDING
 from engine.cli.lifecycle import Services
-from engine.cli.options import EngineOptions, ProjectOptions, with_options
+from engine.cli.options import PULLS, EngineOptions, ProjectOptions, one_of, with_options
 from engine.cli.past import ledger_folder
 from engine.cli.project import load_project
 from engine.cli.render.colour import wants_colour
@@ -74,6 +74,8 @@ def plan(
     """Show what would change on the engine, and why. Example: rorqual plan --detailed-exitcode"""
     if format not in FORMATS:
         raise typer.BadParameter(f'--format takes {", ".join(FORMATS)}, not "{format}"')
+    if pull is not None:
+        one_of("--pull", pull, PULLS)
     options = PlanOptions(
         services=tuple(services or ()),
         scale=scales(scale),

@@ -11,7 +11,7 @@ import typer
 from engine.cli.connection import connected
 from engine.cli.converge import honouring
 from engine.cli.lifecycle import Grace, Services
-from engine.cli.options import EngineOptions, LockOptions, ProjectOptions, with_options
+from engine.cli.options import PULLS, EngineOptions, LockOptions, ProjectOptions, one_of, said_beside, with_options
 from engine.cli.project import load_project
 from engine.cli.turns import KEEP, Keep, writing
 from engine.plan.options import PlanOptions
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from engine.cli.attached import AttachOptions
 
 Scale = Annotated[list[str] | None, typer.Option("--scale", help="SERVICE=N: how many replicas; repeatable")]
+# What --watch-source goes by; every other flag would be passed over.
+FOLLOWED = frozenset(
+    {"watch_source", "file", "project_name", "project_directory", "profile", "env_file", "host", "context"}
+    | {"ansi", "progress"}
+)
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Accept the loss of data in volumes made anew")]
 
 
@@ -41,6 +46,7 @@ def up(
     project: ProjectOptions,
     engine: EngineOptions,
     lock: LockOptions,
+    call: typer.Context,
     services: Services = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Leave the containers running and return")] = False,
     build: Annotated[bool, typer.Option("--build", help="Build images before starting")] = False,
@@ -113,8 +119,8 @@ def up(
         raise typer.BadParameter("--build and --no-build contradict each other")
     if force_recreate and no_recreate:
         raise typer.BadParameter("--force-recreate and --no-recreate contradict each other")
-    if pull not in {None, "always", "missing", "never"}:
-        raise typer.BadParameter(f'--pull takes always, missing or never, not "{pull}"')
+    if pull is not None:
+        one_of("--pull", pull, PULLS)
     options = PlanOptions(
         services=tuple(services or ()),
         scale=scales(scale),
@@ -131,9 +137,9 @@ def up(
         stop_seconds=timeout,
     )
     if watch_source:
-        if asks_for_more(options) or detach or wait or watch or engine.dry_run:
+        if others := said_beside(call, FOLLOWED):
             raise typer.BadParameter(
-                "--watch-source follows the whole project as its files say: leave out services and other flags of up"
+                f"--watch-source follows the whole project as its files say: leave out {', '.join(others)}"
             )
         # late: only this flag runs the loop
         from engine.cli.watchsource import stay_with_source
@@ -144,6 +150,10 @@ def up(
     if aborts and abort_on_container_failure:
         raise typer.BadParameter("--abort-on-container-failure contradicts --abort-on-container-exit")
     wait = wait or rollback_on_failure
+    if wait and no_start:
+        raise typer.BadParameter("--no-start starts nothing: --wait and --rollback-on-failure would wait for ever")
+    if wait_timeout is not None and not wait:
+        typer.echo("rorqual: --wait-timeout says something only with --wait, and is passed over", err=True)
     away = detach or wait
     if away and (attach or attach_dependencies or aborts or abort_on_container_failure or watch):
         raise typer.BadParameter(
@@ -180,11 +190,6 @@ def up(
         watch=watch,
     )
     stay_and_exit(project, engine, lock, options, shown, yes=yes, quiet=quiet, keep=keep)
-
-
-def asks_for_more(options: PlanOptions) -> bool:
-    """Whether anything but the plain project was asked for."""
-    return options != PlanOptions()
 
 
 def stay_and_exit(

@@ -9,8 +9,9 @@ import typer
 
 from engine.api.errors import NotFound
 from engine.cli.connection import connected
+from engine.cli.exitcodes import ERROR
 from engine.cli.members import containers_of, name_of, named_project
-from engine.cli.options import EngineOptions, ProjectOptions, with_options
+from engine.cli.options import EngineOptions, LockOptions, ProjectOptions, with_options
 from engine.client.session import Engine
 
 
@@ -30,22 +31,27 @@ def wait(
     async def run() -> int:
         async with connected(engine, project=named.name) as client:
             code = await exit_code(client, named.name, services, only_first=down_project)
-            if down_project:
-                await take_down(client, project, engine)
-            return code
+            down = await take_down(client, project, engine) if down_project else True
+            return code if down else ERROR
 
     raise typer.Exit(anyio.run(run))
 
 
-async def take_down(client: Engine, project: ProjectOptions, engine: EngineOptions) -> None:
+async def take_down(client: Engine, project: ProjectOptions, engine: EngineOptions) -> bool:
+    """A `down` as any other, under the lock and in the history; False when something of it failed."""
     # late: only --down-project needs the language and the planner
     from engine.cli.converge import convergence
     from engine.cli.project import load_project
+    from engine.cli.turns import writing
     from engine.plan.down import DownOptions, make_down_plan
 
     work = convergence(client, load_project(project), project, engine)
     options = DownOptions(separator=work.separator)
-    await work.apply(make_down_plan(work.project.name, work.project, await work.observe(), options))
+    async with writing(work, LockOptions(), kind="down"):
+        report = await work.apply_planned(
+            lambda now: make_down_plan(work.project.name, work.project, now, options), await work.observe()
+        )
+    return report.ok
 
 
 async def exit_code(engine: Engine, name: str, services: list[str], *, only_first: bool) -> int:

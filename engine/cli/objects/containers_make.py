@@ -20,7 +20,7 @@ from engine.cli.objects.createbody import body_of
 from engine.cli.objects.createflags import LimitFlags, PlaceFlags, ProcessFlags
 from engine.cli.objects.group import reached, whole
 from engine.cli.objects.images_move import told
-from engine.cli.options import EngineOptions, one_of, with_options
+from engine.cli.options import PULLS, EngineOptions, one_of, with_options
 from engine.client.session import Engine
 
 Image = Annotated[str, typer.Argument(help="The image, by name or id")]
@@ -45,7 +45,7 @@ def create(
     quiet: Quiet = False,
 ) -> None:
     """Make a container, and don't start it. Example: rorqual container create --name web -p 8080:80 nginx"""
-    one_of("--pull", pull, ("always", "missing", "never"))
+    one_of("--pull", pull, PULLS)
     check_cidfile(process.cidfile)
     body = body_of(image, command or [], process, place, limits, attached=True)
 
@@ -72,7 +72,7 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Make a container and start it. Example: rorqual container run --rm -it debian sh"""
-    one_of("--pull", pull, ("always", "missing", "never"))
+    one_of("--pull", pull, PULLS)
     if process.rm and process.restart not in {"", "no"}:
         raise typer.BadParameter("--restart and --rm contradict each other")
     check_cidfile(process.cidfile)

@@ -54,3 +54,21 @@ def test_a_flag_takes_true_and_false_as_in_compose(words: str, spelled: str) -> 
     name = words.partition(" ")[0]
     command = typer.main.get_command(make_app(name))
     assert " ".join(spelled_out(command, words.split(" "))) == spelled
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["daemon", "--root", "/nowhere", "stop"], "--root goes after the command: rorqual daemon stop --root"),
+        (["daemon", "--registry-mirror", "https://m", "unit"], "--registry-mirror goes after the command"),
+        (["plan", "--pull", "sometimes"], '--pull takes always, missing or never, not "sometimes"'),
+        (["create", "--pull", "sometimes"], '--pull takes always, missing or never, not "sometimes"'),
+        (["create", "--build", "--no-build"], "--build and --no-build contradict each other"),
+        (["up", "--no-start", "--wait"], "--no-start starts nothing"),
+        (["up", "--watch-source", "--yes", "--keep", "3"], "leave out --yes, --keep"),
+        (["up", "--watch-source", "web"], "leave out services"),
+    ],
+)
+def test_what_would_be_passed_over_is_refused(words: list[str], said: str) -> None:
+    done = subprocess.run([RORQUAL, *words], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, said in done.stderr) == (64, True), done.stderr
