@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from engine.client.errors import SystemFailure
 from engine.gitops.secretfile import read_secret
@@ -47,9 +48,12 @@ REMOTE_GONE = b"Could not read from remote repository"
 
 @dataclass(frozen=True, slots=True)
 class Git:
-    """`home` holds the settings that git sees instead of the user's."""
+    """`home` holds the settings that git sees instead of the user's; `address` is the source's, whose host alone gets
+    the password: not what a submodule, a redirect or a repository's own settings name.
+    """
 
     home: Path
+    address: str = ""
     credentials: Credentials = NONE
     timeout_seconds: float = 300.0
     lfs: bool = False
@@ -95,10 +99,12 @@ class Git:
         credentials = self.credentials
         # an empty helper first: none of the machine's
         values.append("credential.helper=")
-        if credentials.password_file is not None:
+        if credentials.password_file is not None and (host := web_host(self.address)):
             user = shlex.quote(credentials.username or "git")
             file = shlex.quote(str(credentials.password_file))
-            values.append(f'credential.helper=!f() {{ echo username={user}; echo "password=$(cat {file})"; }}; f')
+            values.append(
+                f'credential.{host}.helper=!f() {{ echo username={user}; echo "password=$(cat {file})"; }}; f'
+            )
         if credentials.ca_file is not None:
             values.append(f"http.sslCAInfo={credentials.ca_file}")
         return [word for value in values for word in ("-c", value)]
@@ -127,6 +133,20 @@ class Git:
         if self.credentials.known_hosts_file is not None:
             words += ["-o", f"UserKnownHostsFile={self.credentials.known_hosts_file}"]
         return shlex.join([*words, "-o", "StrictHostKeyChecking=yes"])
+
+
+def web_host(address: str) -> str:
+    """`https://host:port` of an address; of one for ssh the host by https, by which its submodules may come.
+
+    Empty for a path.
+    """
+    if "://" not in address:
+        host, colon, _ = address.partition(":")
+        return f"https://{host.rpartition('@')[2]}" if colon and "/" not in host else ""
+    found = urlsplit(address)
+    if found.scheme in {"http", "https"}:
+        return f"{found.scheme}://{found.netloc.rpartition('@')[2]}"
+    return f"https://{found.hostname}" if found.hostname and found.scheme == "ssh" else ""
 
 
 def prepare_home(home: Path) -> None:

@@ -163,7 +163,7 @@ def make_source(settings: SourceSettings, places: Places) -> Source:
         assert settings.directory is not None  # the settings were checked
         return FolderSource(settings, settings.directory)
     origin = settings.git
-    git = Git(places.git_home, origin.credentials, settings.timeout_seconds, origin.lfs)
+    git = Git(places.git_home, origin.url, origin.credentials, settings.timeout_seconds, origin.lfs)
     return GitSource(
         settings,
         origin,

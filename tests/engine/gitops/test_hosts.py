@@ -14,8 +14,9 @@ import pytest
 from engine.gitops.places import Places
 from engine.gitops.settings.models import Credentials
 from engine.gitops.sources.faults import SourceFault
+from engine.gitops.sources.git import web_host
 from tests.engine.gitops.githosts import PASSWORD, USER, run, ssh_host, tls_host
-from tests.engine.gitops.repository import Repository
+from tests.engine.gitops.repository import Repository, make_repository
 from tests.engine.gitops.test_git import opened
 
 pytestmark = pytest.mark.anyio
@@ -89,6 +90,51 @@ async def test_files_of_git_lfs_come_with_the_same_password(
         with pytest.raises(SourceFault, match=r"git checkout: .*(smudge|one\.film|404|Not [Ff]ound)"):
             await (await opened(broken, url, credentials=credentials, lfs=True)).look()
     assert holding(tmp_path, PASSWORD) == [], "no password in any file of the agent's"
+
+
+async def test_a_submodule_of_another_host_gets_no_password(
+    repository: Repository, places: Places, tmp_path: Path
+) -> None:
+    module = make_repository(tmp_path / "module")
+    commit = module.commit({"lib": "1"})
+    shutil.copytree(module.bare, repository.bare.parent / "module.git")
+    for name in ("own", "strange"):
+        (tmp_path / name).mkdir()
+    password, both = secret(tmp_path / "password", PASSWORD), tmp_path / "both.crt"
+    with (
+        tls_host(tmp_path / "own", repository.bare.parent) as host,
+        tls_host(tmp_path / "strange", repository.bare.parent) as stranger,
+    ):
+        both.write_text(host.ca.read_text() + stranger.ca.read_text())
+        credentials = Credentials(USER, password, ca_file=both)
+        for home, url in ((host, f"{host.url}/module.git"), (stranger, f"{stranger.url}/module.git")):
+            repository.git("update-index", "--add", "--cacheinfo", f"160000,{commit},lib")
+            (repository.work / "lib").mkdir(exist_ok=True)
+            repository.commit({".gitmodules": f'[submodule "lib"]\n\tpath = lib\n\turl = {url}\n'})
+            source = await opened(places, f"{host.url}/{repository.bare.name}", credentials=credentials)
+            if home is host:
+                assert ((await source.look()).folder / "lib/lib").read_text() == "1"
+                continue
+            with pytest.raises(
+                SourceFault, match=r"submodule lib .*(could not read Username|terminal prompts disabled)"
+            ):
+                await source.look()
+        assert stranger.asked[True] == 0 and stranger.asked[False] > 0
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("https://me@git.example:8443/a.git", "https://git.example:8443"),
+        ("http://[::1]:80/a.git", "http://[::1]:80"),
+        ("git@git.example:team/a.git", "https://git.example"),
+        ("ssh://git@git.example:22/a.git", "https://git.example"),
+        ("/srv/a.git", ""),
+        ("file:///srv/a.git", ""),
+    ],
+)
+async def test_the_host_that_gets_a_password_is_the_sources_own(address: str, host: str) -> None:
+    assert web_host(address) == host
 
 
 def holding(folder: Path, text: str) -> list[Path]:
