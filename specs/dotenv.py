@@ -75,8 +75,8 @@ def statement(text: str) -> str:
 
 def key(text: str, line: int) -> tuple[str, str, bool]:
     """The name, what follows it, and whether the line is a name alone (its value comes from outside)."""
-    if found := EXPORT.match(text):
-        text = text[found.end() :].lstrip(BLANKS)
+    if EXPORT.match(text):
+        text = text.removeprefix("export").lstrip(BLANKS)
     for index, char in enumerate(text):
         if char in "=:\n":
             return text[:index].rstrip(), text[index + 1 :].lstrip(BLANKS), char == "\n"
@@ -136,7 +136,7 @@ def parse_raw(text: str, lookup: Callable[[str], str | None]) -> dict[str, Setti
         name, equals, value = line.partition("=")
         if not name:
             raise BadLine(number, "there is no name before the =")
-        if any(char.isspace() for char in name):
+        if " " in name or "\t" in name:
             raise BadLine(number, f"the name {name!r} has white space in it")
         if equals:
             found[name] = Setting(value, number)

@@ -119,13 +119,11 @@ def bad_line(shown: str, error: dotenv.BadLine, place: Node | None) -> Refusal:
 def read_env_file(
     context: Context, path: str, outer: dict[str, str], values: dict[str, str], places: dict[str, str]
 ) -> None:
-    """The settings of one file into `values`, and where they stand into `places`. Raises OSError and BadLine."""
-    text = read_text(path)
+    """The settings of one file into `values`, and where they stand into `places`. Raises OSError and BadLine.
 
-    def lookup(name: str) -> str | None:
-        return outer[name] if name in outer else values.get(name)
-
-    for name, setting in dotenv.parse(text, lookup).items():
+    A variable in it is that of the outside, else the file's own, else that of an earlier file.
+    """
+    for name, setting in dotenv.parse(read_text(path), outer.get, values).items():
         values[name] = setting.value
         places[name] = f"{context.shown(path)}:{setting.line}"
 

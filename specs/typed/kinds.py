@@ -5,7 +5,6 @@ Compose decodes with Go's mapstructure and writes with `omitempty`; each Kind he
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +18,8 @@ from specs.source import Diagnostic
 from specs.units import Malformed, format_duration, nanoseconds, size_in_bytes
 
 EXTENSIONS = "#extensions"
+# From here on Go's float32 is infinite.
+TOO_LARGE = float.fromhex("0x1.ffffffp127")
 Decode = Callable[[Node], Any]
 Encode = Callable[[Any], Any]
 
@@ -122,7 +123,7 @@ def real(node: Node) -> float:
             raise refusal(node, "wrong-type", str(error)) from None
     if type(value) not in (int, float):
         raise wrong(node, "a number")
-    if not math.isfinite(value):
+    if not abs(value) < TOO_LARGE:
         raise refusal(node, "wrong-type", f"{printed(float(value))} is not a number that can be used")
     return single(float(value))
 
@@ -131,8 +132,10 @@ def single(value: float) -> float:
     if value == int(value) and abs(value) < 1 << 24:
         return int(value)
     packed = struct.pack("f", value)
+    # the nearest decimal to what the bits say, not to what was written
+    (stored,) = struct.unpack("f", packed)
     for precision in range(1, 10):
-        shorter = float(f"{value:.{precision}g}")
+        shorter = float(f"{stored:.{precision}g}")
         if struct.pack("f", shorter) == packed:
             return shorter
     return value

@@ -318,3 +318,14 @@ def test_of_an_extended_file_only_the_wanted_service_must_make_sense(more: str, 
     loaded = run(tmp_path, {"compose.yaml": text, "base.yaml": base})
     assert loaded.values is not None, list(map(str, loaded.report))
     assert loaded.values["services"]["a"]["image"] == "y"
+
+
+@pytest.mark.parametrize(("text", "value"), [("0.333333333", 0.33333334), ("0.1", 0.1), ("16777217", 16777216)])
+def test_a_number_of_cpus_is_the_shortest_decimal_of_a_float32(tmp_path: Path, text: str, value: float) -> None:
+    assert service(tmp_path, f"cpus: {text}")["cpus"] == value
+
+
+@pytest.mark.parametrize("text", ["1e39", "-1e300", "'1e39'", "3.5e38"])
+def test_a_number_that_is_none_to_a_float32_is_refused(tmp_path: Path, text: str) -> None:
+    loaded = run(tmp_path, {"compose.yaml": f"services: {{a: {{image: x, cpus: {text}}}}}\n"})
+    assert codes(loaded) == ["wrong-type"]

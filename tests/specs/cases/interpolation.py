@@ -60,6 +60,7 @@ DOTENV = {
     "quoted-then": 'A="a"b', "twice": "A=1\nA=2", "self": "A=${A}x", "unicode": "A=é", "blank-lines": "\n\nA=1\n\n",
     "trailing-backslash": "A=a\\\nB=2", "spaces-value": "A=  a  b  ", "yaml": "a:\n  b", "command": "A=$(date)", "backtick": "A=`x`",
     "list": "A=[1,2]", "number-key": "123=4", "dash": "-", "bracket-key": "A[0]=1", "percent": "A=%B%",
+    "cr-in-name": "A\rB=1\n", "feed-in-name": "A\fB=1\n", "export-alone": "export\nexport  A=1\nexport\nB=3\n", "after-quote": 'A="x"B=2\nC=$B\n',
 }  # fmt: skip
 
 
@@ -83,6 +84,16 @@ def dotenv() -> Iterator[Case]:
     filed = "services: {a: {image: x, env_file: ./e.env}}\n"
     raw = "services: {a: {image: x, env_file: [{path: ./e.env, format: raw}]}}\n"
     labelled = "services: {a: {image: x, label_file: ./e.env}}\n"
+    # of several files, a file's own settings come before those of an earlier one
+    for name, (first, second) in {
+        "own": ("B=1\n", "B=2\nC=$B\n"),
+        "earlier": ("B=1\n", "C=$B\nB=2\n"),
+        "twice": ("B=1\n", "B=x$B\nB=y$B\n"),
+    }.items():
+        files = {"work/compose.yaml": shown, "work/1.env": first, "work/2.env": second}
+        yield Case(f"env-files/{name}", files, ("--env-file", "1.env", "--env-file", "2.env"))
+        including = "include: [{path: inc.yaml, env_file: [1.env, 2.env]}]\n"
+        yield Case(f"env-files-included/{name}", {**files, "work/inc.yaml": shown, "work/compose.yaml": including})
     for name, body in DOTENV.items():
         yield Case(f"dotenv/{name}", {"work/compose.yaml": shown, "work/.env": body})
         yield Case(f"env-file/{name}", {"work/compose.yaml": filed, "work/e.env": body})
