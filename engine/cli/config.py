@@ -12,6 +12,7 @@ import typer
 from engine.cli.options import EngineOptions, ProjectOptions, with_options
 from engine.cli.project import load_project
 from specs.load import Loaded
+from specs.node import Node
 from specs.output import config_hash_of, json_text, json_values
 
 FORMATS = ("yaml", "json", "compose")
@@ -53,20 +54,21 @@ def config(
         raise typer.BadParameter(f"--format takes {', '.join(FORMATS)}, not {format!r}")
     # The process ends with its output: collecting would only walk a large tree again and again.
     gc.disable()
-    raw = no_interpolate or variables
+    unexpanded = no_interpolate or variables
     loaded = load_project(
         project,
         () if hash is not None else services or (),
         strict_env=strict_env,
-        interpolate=not raw,
-        normalize=not no_normalize,
+        interpolate=not unexpanded,
+        # as in Compose, which did so for the sake of its first version
+        normalize=not no_normalize and not project.compatibility,
         resolve_paths=not no_path_resolution,
-        check_consistency=not no_consistency and not raw,
-        resolve_environment=not no_env_resolution and not raw,
-        all_resources=project.all_resources or raw,
+        check_consistency=not no_consistency and not unexpanded,
+        resolve_environment=not no_env_resolution and not unexpanded,
+        all_resources=project.all_resources or unexpanded,
     )
     assert loaded.values is not None
-    if (resolve_image_digests or lock_image_digests) and not raw:
+    if (resolve_image_digests or lock_image_digests) and not unexpanded:
         # late: only this asks an engine
         from engine.cli.digests import images_alone, pinned
 
@@ -92,16 +94,19 @@ def config(
         # late: only a question about one fact needs these
         from engine.cli import facts as answers
 
-        text = "".join(f"{line}\n" for line in answers.ANSWERS[asked[0]](loaded))
+        if asked[0] == "variables" and format == "json":
+            text = answers.variables_json(loaded)
+        else:
+            text = "".join(f"{line}\n" for line in answers.ANSWERS[asked[0]](loaded))
     else:
-        text = rendered(loaded, format, raw=raw)
+        text = rendered(loaded, format, unexpanded=unexpanded)
     write(text, output)
 
 
-def rendered(loaded: Loaded, format: str, *, raw: bool) -> str:
+def rendered(loaded: Loaded, format: str, *, unexpanded: bool) -> str:
     assert loaded.values is not None and loaded.root is not None
-    if raw:
-        values = raw_values(loaded)
+    if unexpanded:
+        values = raw_values(loaded, format)
     elif format == "json":
         return json_text(json_values(loaded.values)) + "\n"
     if format == "json":
@@ -111,26 +116,31 @@ def rendered(loaded: Loaded, format: str, *, raw: bool) -> str:
     from specs.plain_compose import plain_compose
     from specs.yaml_text import yaml_text
 
-    if raw:
+    if unexpanded:
         return yaml_text(values, escape=False)
     chosen = plain_compose(loaded) if format == "compose" else loaded.values
     return yaml_text(yaml_values(chosen))
 
 
-def raw_values(loaded: Loaded) -> dict[str, Any]:
+def raw_values(loaded: Loaded, format: str) -> dict[str, Any]:
     """The merged files with their variables unexpanded, keys sorted, as Compose prints them."""
-    # late: as above
-    from specs.node import plain
-
     assert loaded.root is not None and loaded.values is not None
-    return dict(sorted_deep(plain(loaded.root) | {"name": loaded.values["name"]}))
+    return dict(sorted({**raw(loaded.root, format), "name": loaded.values["name"]}.items()))
 
 
-def sorted_deep(value: Any) -> Any:
+def raw(node: Node, format: str, path: tuple[str, ...] = ()) -> Any:
+    """Below a node. What came from a variable itself, as the content of a secret, is not printed."""
+    value = node.value
     if isinstance(value, dict):
-        # what starts with # is a note of ours, such as a secret's content
-        return {name: sorted_deep(value[name]) for name in sorted(value) if not name.startswith("#")}
-    return [sorted_deep(item) for item in value] if isinstance(value, list) else value
+        hidden = {"content"} if path[:1] in {("secrets",), ("configs",)} and "environment" in value else frozenset()
+        names = [name for name in sorted(value) if name not in hidden and not name.startswith("#")]
+        return {name: raw(value[name], format, (*path, name)) for name in names}
+    if isinstance(value, list):
+        # in JSON an empty list is null where nothing in Compose looks at lists
+        looked_at = len(path) == 3 and path[0] == "services" and path[2] not in {"command", "entrypoint"}
+        empty: list[Any] | None = [] if format != "json" or (looked_at and not path[2].startswith("x-")) else None
+        return [raw(item, format, (*path, "")) for item in value] or empty
+    return value
 
 
 def hashes(loaded: Loaded, wanted: str) -> str:

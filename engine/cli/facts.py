@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from specs.load import Loaded
 from specs.node import Node
@@ -61,16 +62,39 @@ def environment(loaded: Loaded) -> list[str]:
 
 def variables(loaded: Loaded) -> list[str]:
     """A table of the variables that the files name, and what stands in for them."""
-    rows: dict[str, tuple[str, str, str]] = {}
-    assert loaded.root is not None
-    for text in strings(loaded.root):
-        for name, operator, word in names_in(text):
-            default = word if operator.endswith("-") else ""
-            alternate = word if operator.endswith("+") else ""
-            rows[name] = ("true" if operator.endswith("?") else "false", default, alternate)
-    table = [("NAME", "REQUIRED", "DEFAULT VALUE", "ALTERNATE VALUE"), *((n, *rows[n]) for n in sorted(rows))]
+    rows = [(v.name, str(v.required).lower(), v.default, v.alternate) for v in named_variables(loaded)]
+    table = [("NAME", "REQUIRED", "DEFAULT VALUE", "ALTERNATE VALUE"), *rows]
     widths = [max(20, *(len(row[i]) + 3 for row in table)) for i in range(3)]
     return ["".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)) for row in table]
+
+
+def variables_json(loaded: Loaded) -> str:
+    found = {
+        v.name: {"Name": v.name, "DefaultValue": v.default, "PresenceValue": v.alternate, "Required": v.required}
+        for v in named_variables(loaded)
+    }
+    return json.dumps(found, indent=4, ensure_ascii=False) + "\n"
+
+
+class Named(NamedTuple):
+    """A variable as the files ask for it."""
+
+    name: str
+    required: bool
+    default: str
+    alternate: str
+
+
+def named_variables(loaded: Loaded) -> list[Named]:
+    """By name. As Compose has it, not those of the project's own name, which is found out before all else."""
+    assert loaded.root is not None
+    found: dict[str, Named] = {}
+    for key, node in loaded.root.value.items():
+        for text in strings(node) if key != "name" else ():
+            for name, operator, word in names_in(text):
+                default, alternate = (word if operator.endswith(sign) else "" for sign in "-+")
+                found[name] = Named(name, operator.endswith("?"), default, alternate)
+    return [found[name] for name in sorted(found)]
 
 
 def strings(node: Node) -> Iterator[str]:
