@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from engine.registry.client.remote import Fetched, Remote
 
 Values = dict[str, Any]
+# Where Podman puts the names of what was made on it: no registry.
+PODMANS_OWN = "localhost"
 
 
 def pinned(values: Values, options: EngineOptions) -> Values:
@@ -92,6 +94,8 @@ async def moved_to(engine: Engine, reference: Reference, known: Collection[str],
     if (await engine.capabilities()).distribution:
         digest = await digest_now(engine, reference)
         return None if digest in known else digest
+    if reference.domain == PODMANS_OWN:
+        return None
     # late: as above
     from engine.cli.remote_names import asking
 

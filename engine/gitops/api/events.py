@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 
 import anyio
 
 from engine.client.errors import InvalidArgument
 from engine.gitops.api.call import Call
 from engine.gitops.api.documents import event_document, plain
-from engine.gitops.state.store import Event
+from engine.gitops.state.store import Event, Store
 
 # A proxy between us closes what says nothing for long.
 KEEPALIVE_SECONDS = 15.0
@@ -27,20 +28,32 @@ async def send_events(call: Call) -> None:
     headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
     with call.agent.desk.bus.listening() as coming:
         async with call.exchange.stream(200, headers) as send:
-            last = int(given or 0)
-            # all that the client has missed, a page at a time
-            while given is not None and (page := store.events_after(last)):
-                for event in page:
-                    await send(wire(event))
-                last = page[-1].id
+            last = await send_missed(send, store, int(given)) if given is not None else store.newest_event()
             await send(b": following\n\n")
             while True:
                 with anyio.move_on_after(KEEPALIVE_SECONDS) as quiet:
                     event = await anext(coming)
                 if quiet.cancelled_caught:
                     await send(b": still here\n\n")
-                elif event.id > last or event.id == 0:
+                    last = await send_missed(send, store, last)
+                elif event.id == 0:
+                    # one that could not be kept
                     await send(wire(event))
+                elif event.id > last + 1:
+                    # who reads slowly loses what comes meanwhile: it is kept
+                    last = await send_missed(send, store, last)
+                elif event.id > last:
+                    await send(wire(event))
+                    last = event.id
+
+
+async def send_missed(send: Callable[[bytes], Awaitable[None]], store: Store, last: int) -> int:
+    """All events after `last`, a page at a time; returns the number of the newest."""
+    while page := store.events_after(last):
+        for event in page:
+            await send(wire(event))
+        last = page[-1].id
+    return last
 
 
 def wire(event: Event) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -53,6 +54,9 @@ class GitSource:
     turn: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def open(self) -> None:
+        if self.origin.lfs and shutil.which("git-lfs") is None:
+            # git itself only says that a filter failed
+            raise SourceFault("git-lfs is not installed, and lfs: true needs it: install the system's git-lfs package")
         self.checkouts.sweep()
         await self.mirror.open()
 

@@ -126,6 +126,10 @@ class Store:
         rows = self._do("SELECT * FROM events WHERE id > ? ORDER BY id DESC LIMIT ?", after, limit).fetchall()
         return (Event(*row) for row in reversed(rows))
 
+    def newest_event(self) -> int:
+        """The number of the last one; 0 where there was none."""
+        return int(self._do("SELECT coalesce(max(id), 0) FROM events").fetchone()[0])
+
     def events_after(self, after: int, limit: int = 500) -> list[Event]:
         """The oldest of those that came later."""
         rows = self._do("SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?", after, limit).fetchall()

@@ -395,6 +395,23 @@ async def test_who_comes_back_after_long_gets_every_event_once_and_in_order(aske
     assert [each["id"] for each in data] == sorted({each["id"] for each in data})
 
 
+async def test_who_reads_slowly_gets_every_event_all_the_same(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More events at once than are kept for a listener."""
+    monkeypatch.setattr("engine.gitops.bus.WAITING_EVENTS", 10)
+    monkeypatch.setattr("engine.gitops.api.events.KEEPALIVE_SECONDS", 0.1)
+    bus, got = asked.agent.desk.bus, b""
+    async with asked.port.exchange(Request("GET", "/v1/events", {"authorization": "Bearer r-token"})) as response:
+        with anyio.fail_after(PATIENCE_SECONDS):
+            while b": following" not in got:
+                got += await response.receive()
+            for number in range(100):
+                bus.tell("healed", "p", "abc", f"number {number}")
+            while b"number 99" not in got:
+                got += await response.receive()
+    data = [json.loads(line.removeprefix("data: ")) for line in got.decode().splitlines() if line.startswith("data: ")]
+    assert [each["text"] for each in data if each["kind"] == "healed"] == [f"number {n}" for n in range(100)]
+
+
 async def test_metrics_are_prometheus_text(asked: Asked) -> None:
     """Named as Prometheus' own linter wants it (promtool check metrics), and each in the manual."""
     asked.agent.desk.bus.tell("synced", "p", "abc", "text")

@@ -298,6 +298,19 @@ async def test_a_pointer_of_git_lfs_is_no_content(repository: Repository, places
         places.objects.put("1234", tree.folder / "site")
 
 
+async def test_a_source_with_lfs_says_that_git_lfs_is_missing(
+    repository: Repository, places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.commit({"a": "1"})
+    (tmp_path / "bin").mkdir()
+    for name in ("git", "sh"):
+        (tmp_path / "bin" / name).symlink_to(str(shutil.which(name)))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with pytest.raises(SourceFault, match="git-lfs is not installed, and lfs: true needs it"):
+        await opened(places, repository.bare, lfs=True)
+    assert (await (await opened(places, repository.bare)).look()).folder.is_dir()
+
+
 @pytest.mark.skipif(shutil.which("git-lfs") is None, reason="needs git-lfs; `make test` installs it")
 async def test_with_lfs_the_content_is_fetched(repository: Repository, places: Places) -> None:
     repository.git("config", "remote.origin.url", f"file://{repository.bare}")
