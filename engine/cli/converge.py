@@ -195,15 +195,16 @@ async def honouring(
     quiet: frozenset[str] = frozenset(),
 ) -> Convergence:
     """As convergence, each key that this engine can't honour being named first (with --strict: refused)."""
-    tell_unhonoured(loaded, (await engine.capabilities()).engine, options)
+    can = await engine.capabilities()
+    tell_unhonoured(loaded, can.engine, can.api_version, options)
     return convergence(engine, loaded, options, engine_options, quiet)
 
 
-def tell_unhonoured(loaded: Loaded, kind: Kind, options: ProjectOptions) -> None:
+def tell_unhonoured(loaded: Loaded, kind: Kind, api: tuple[int, int] | None, options: ProjectOptions) -> None:
     """Raises SpecInvalid with --strict where there is such a key."""
     report = Diagnostics()
     assert loaded.root is not None
-    check_capabilities(loaded.root, kind, report, strict=options.strict)
+    check_capabilities(loaded.root, kind, report, api=api, strict=options.strict)
     if report.failed:
         raise SpecInvalid(report)
     if len(report):

@@ -136,7 +136,9 @@ def plan_beside(loaded: Loaded, project: ProjectOptions, options: PlanOptions, f
         release = read_release(document)
     except InvalidArgument as error:
         raise InvalidArgument(f"{file}: {error.message}") from error
-    tell_unhonoured(loaded, release.intent.capabilities.get("engine", "docker"), project)
+    known = release.intent.capabilities
+    version = known.get("api_version")
+    tell_unhonoured(loaded, known.get("engine", "docker"), (version[0], version[1]) if version else None, project)
     assert loaded.project is not None
     separator = "_" if project.compatibility else "-"
     return plan_against(release, pinned(loaded.project), options, os.environ, separator)

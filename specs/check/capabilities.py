@@ -13,8 +13,10 @@ from specs.node import Node
 from specs.source import Report
 
 Runtime = Literal["docker", "podman", "rorqual"]
+Version = tuple[int, int]
 RUNTIMES: tuple[Runtime, ...] = ("docker", "podman", "rorqual")
 ALL: frozenset[Runtime] = frozenset(RUNTIMES)
+NONE: frozenset[Runtime] = frozenset()
 PODMAN: frozenset[Runtime] = frozenset({"podman"})
 RORQUAL: frozenset[Runtime] = frozenset({"rorqual"})
 NOT_DOCKER: frozenset[Runtime] = frozenset({"podman", "rorqual"})
@@ -23,7 +25,7 @@ NOT_DOCKER: frozenset[Runtime] = frozenset({"podman", "rorqual"})
 @dataclass(frozen=True, slots=True)
 class Lack:
     """A key that some runtimes can't honour. `path` has `*` for any name or item; `value` narrows it to some values,
-    which the manual calls `only`.
+    which the manual calls `only`. Docker passes it over below the version `since` of its API.
     """
 
     path: str
@@ -31,10 +33,23 @@ class Lack:
     why: str
     value: Callable[[Any], bool] = lambda value: True
     only: str = ""
+    since: Version | None = None
+
+    def reason(self, runtime: Runtime, api: Version | None) -> str | None:
+        """Why the runtime, or Docker with this version of its API, can't honour it; None where it can."""
+        if runtime in self.runtimes:
+            return self.why
+        if runtime == "docker" and self.since is not None and api is not None and api < self.since:
+            return f"isn't known to this engine, whose API is {dotted(api)}: it takes {dotted(self.since)}"
+        return None
 
     @property
     def steps(self) -> list[str]:
         return self.path.split(".")
+
+
+def dotted(version: Version) -> str:
+    return f"{version[0]}.{version[1]}"
 
 
 def at_registry(value: Any) -> bool:
@@ -88,12 +103,17 @@ LACKS: tuple[Lack, ...] = (
     Lack("services.*.gpus", NOT_DOCKER, "asks for Docker's device requests"),
     Lack("services.*.deploy.resources.reservations.devices", NOT_DOCKER, "asks for Docker's device requests"),
     Lack("services.*.storage_opt", NOT_DOCKER, "isn't known to its storage"),
-    Lack("services.*.healthcheck.start_interval", PODMAN, "isn't known to its API"),
-    Lack("services.*.networks.*.gw_priority", PODMAN, "isn't known to its API"),
-    Lack("services.*.networks.*.interface_name", PODMAN, "isn't known to its API"),
+    Lack("services.*.healthcheck.start_interval", PODMAN, "isn't known to its API", since=(1, 44)),
+    Lack("services.*.networks.*.gw_priority", PODMAN, "isn't known to its API", since=(1, 48)),
+    Lack("services.*.networks.*.interface_name", PODMAN, "isn't known to its API", since=(1, 48)),
     Lack("services.*.networks.*.link_local_ips", NOT_DOCKER, "isn't known to its networks"),
-    Lack("services.*.volumes.*.volume.subpath", PODMAN, "isn't known to its API"),
-    Lack("services.*.volumes.*.bind.recursive", PODMAN, "isn't known to its API"),
+    Lack("services.*.volumes.*.volume.subpath", PODMAN, "isn't known to its API", since=(1, 45)),
+    Lack("services.*.volumes.*.bind.recursive", PODMAN, "isn't known to its API", since=(1, 44)),
+    Lack("services.*.annotations", PODMAN, "isn't known to its API", since=(1, 43)),
+    Lack("services.*.networks.*.mac_address", NONE, "isn't known to its API", since=(1, 44)),
+    Lack(
+        "networks.*.enable_ipv4", NONE, "isn't known to its API", lambda value: value is False, "false", since=(1, 48)
+    ),
     Lack("services.*.volumes.*.consistency", ALL, "meant something to Docker Desktop on macOS, once"),
     Lack("services.*.build.ssh", PODMAN, BUILDKIT),
     Lack("services.*.build.secrets", PODMAN, BUILDKIT),
@@ -105,16 +125,21 @@ LACKS: tuple[Lack, ...] = (
 )
 
 
-def check_capabilities(root: Node, runtime: Runtime, report: Report, *, strict: bool = False) -> None:
-    """A warning (an error when strict) for each key in the merged nodes that the runtime can't honour."""
+def check_capabilities(
+    root: Node, runtime: Runtime, report: Report, *, api: Version | None = None, strict: bool = False
+) -> None:
+    """A warning (an error when strict) for each key in the merged nodes that the runtime can't honour. `api` is the
+    version of its API, where the engine is known.
+    """
     complain = report.error if strict else report.warning
     for lack in LACKS:
-        if runtime not in lack.runtimes:
+        why = lack.reason(runtime, api)
+        if why is None:
             continue
         for path, node in matches(root, lack.steps):
             if node.value is not None and lack.value(node.value):
                 span = node.key.span if node.key is not None else node.span
-                complain("not-honoured", f"{'.'.join(path)} {lack.why} ({runtime})", span)
+                complain("not-honoured", f"{'.'.join(path)} {why} ({runtime})", span)
 
 
 def matches(node: Node, steps: list[str], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Node]]:
@@ -136,7 +161,13 @@ def table() -> str:
     """The capability table of the manual, in Markdown: keys that some runtime can't honour."""
     rows = [f"| key | {' | '.join(RUNTIMES)} | why not |", "|---|" + "---|" * len(RUNTIMES) + "---|"]
     for lack in LACKS:
-        marks = " | ".join("no" if runtime in lack.runtimes else "yes" for runtime in RUNTIMES)
+        marks = " | ".join(mark(lack, runtime) for runtime in RUNTIMES)
         only = f": {lack.only}" if lack.only else ""
         rows.append(f"| `{lack.path}{only}` | {marks} | it {lack.why} |")
     return "\n".join(rows) + "\n"
+
+
+def mark(lack: Lack, runtime: Runtime) -> str:
+    if runtime in lack.runtimes:
+        return "no"
+    return f"from API {dotted(lack.since)} on" if runtime == "docker" and lack.since is not None else "yes"

@@ -136,6 +136,24 @@ def test_a_runtime_is_warned_about_only_what_it_lacks(tmp_path: Path) -> None:
     assert len(capabilities(tmp_path, text, "podman")) == 1
 
 
+def test_a_key_that_came_with_a_later_api_is_named_on_an_older_docker_alone(tmp_path: Path) -> None:
+    text = "services: {a: {image: x, volumes: [{type: volume, source: v, target: /v, volume: {subpath: one}}]}}\nvolumes: {v: }\n"
+    found = loaded(tmp_path, text)
+    assert found.root is not None
+
+    def told(runtime: Runtime, api: tuple[int, int] | None) -> list[str]:
+        report = Report()
+        assert found.root is not None
+        check_capabilities(found.root, runtime, report, api=api)
+        return [each.message for each in report]
+
+    assert told("docker", (1, 41)) == [
+        "services.a.volumes.0.volume.subpath isn't known to this engine, whose API is 1.41: it takes 1.45 (docker)"
+    ]
+    assert told("docker", (1, 45)) == told("docker", None) == told("rorqual", (1, 50)) == []
+    assert "volume.subpath isn't known to its API (podman)" in told("podman", (1, 41))[0]
+
+
 @pytest.mark.parametrize("lack", LACKS, ids=lambda lack: lack.path)
 def test_the_capability_table_names_only_keys_of_the_language(lack: Lack) -> None:
     shapes = [PROJECT.schema]
