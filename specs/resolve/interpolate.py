@@ -67,6 +67,7 @@ class Interpolation:
         self.enabled = enabled
         self.warned: set[str] = set()
         self.count = 0
+        self.overriding = False
         self.faulty: list[Node] = []
 
     def document(self, root: Node) -> Node:
@@ -79,9 +80,8 @@ class Interpolation:
     def copy(self, node: Node, casts: dict[str, Any] | None) -> Node:
         value = node.value
         kind = type(value)
-        if node.tag == "!reset":
-            # it goes, whatever it holds: take_resets
-            casts, value, kind = None, None, type(None)
+        if node.tag is not None and not self.overriding:
+            return self.tagged(node, casts)
         if kind is str:
             if self.enabled and (casts is not None or "$" in value):
                 return self.text(node, value, casts)
@@ -100,6 +100,17 @@ class Interpolation:
             raise refusal(node, "alias-bomb", "the anchors of this file make it too large")
         new = Node(value, node.start, node.end, node.key)
         new.tag = node.tag
+        return new
+
+    def tagged(self, node: Node, casts: dict[str, Any] | None) -> Node:
+        """What is reset goes, whatever it holds (take_resets); below an !override such tags mean nothing."""
+        if node.tag == "!reset":
+            new = Node(None, node.start, node.end, node.key)
+            new.tag = node.tag
+            return new
+        self.overriding = True
+        new = self.copy(node, casts)
+        self.overriding = False
         return new
 
     def text(self, node: Node, value: str, casts: dict[str, Any] | None) -> Node:

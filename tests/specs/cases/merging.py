@@ -172,6 +172,8 @@ INNER_TAGS = (
     ("tty: true\ncpu_rt_runtime: 5", "tty: !reset 'null'\ncpu_rt_runtime: !reset 'null'"),
     ("healthcheck: {retries: 3, test: a}", "healthcheck: {retries: !reset 'x', test: '!reset ${NO:?never asked for}'}"),
     ("build: {context: ., ulimits: {nofile: '5'}}", "build: !reset null"),
+    ("healthcheck: {test: a}", "healthcheck: !override {test: !reset [CMD, x], retries: !reset '3'}"),
+    ("deploy: {labels: {a: b}}", "deploy: !override {labels: !reset {c: d}, resources: {limits: !reset {cpus: '1'}}}"),
     ("ulimits: {nofile: 5.0}", "ulimits: !override {nofile: 5}"),
     ("build: {context: ., args: {A: 1}, target: t}", "build: {args: !reset {}, target: !reset ''}"),
     ("deploy: {resources: {limits: {cpus: 1, memory: 1g}}}", "deploy: {resources: {limits: !override {memory: 2g}}}"),
