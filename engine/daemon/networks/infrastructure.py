@@ -36,6 +36,7 @@ class Infrastructure:
         self._next_look = 0.0
         # The firewalls that have rules of ours; at first any may, of a daemon before us.
         self._placed: set[str] = set(firewall.TOOLS)
+        self._zone = firewall.TrustedZone()
 
     @property
     def group(self) -> int:
@@ -143,7 +144,7 @@ class Infrastructure:
 
     async def _let_through(self) -> None:
         self._next_look = anyio.current_time() + LOOK_SECONDS
-        look = partial(firewall.let_through, self.wall.bridges, self._identity.table, placed=self._placed)
+        look = partial(firewall.let_through, self.wall.bridges, self._identity.table, self._zone, placed=self._placed)
         self._placed = await anyio.to_thread.run_sync(look)
         if self._placed:
             group = self._identity.group

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.daemon.networks.kernel.firewall import changes, in_the_way
+from engine.daemon.networks.kernel.firewall import changes, in_the_way, table_of_firewalld
 
 DOCKER = [
     "-P INPUT ACCEPT",
@@ -68,3 +68,10 @@ def test_programs_are_asked_only_where_something_of_theirs_may_drop() -> None:
     assert in_the_way([chain("ip6", "filter", "FORWARD", hook="forward", policy="drop")]) == {"ip6tables"}
     assert in_the_way([open_, chain("ip", "filter", "DOCKER-USER")]) == {"iptables"}
     assert in_the_way([chain("inet", "firewalld", "filter_FORWARD")]) == {"firewalld"}
+
+
+def test_firewalld_s_table_is_another_after_a_reload() -> None:
+    ours: dict[str, dict[str, object]] = {"table": {"family": "inet", "name": "rorqual", "handle": 3}}
+    tables: list[dict[str, dict[str, object]]] = [{"metainfo": {}}, ours]
+    assert table_of_firewalld(tables) == 0
+    assert table_of_firewalld([*tables, {"table": {"family": "inet", "name": "firewalld", "handle": 9}}]) == 9
