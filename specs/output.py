@@ -150,11 +150,6 @@ def volume_hash_of(volume: dict[str, Any]) -> str:
     return sha256(compact_json(ordered).encode()).hexdigest()
 
 
-def project_json(project: Project) -> dict[str, Any]:
-    """What `config --format json` prints, as Python values; strings are real ones, not `$$`."""
-    return json_values(project_values(project))
-
-
 def service_hash(project: Project, name: str) -> str:
     """The hash that Compose's `up` writes on containers as com.docker.compose.config-hash.
 

@@ -8,8 +8,6 @@ from typing import Any
 from specs.load import Loaded
 from specs.models import Image
 
-FIELDS_BEFORE_BUILD = ("profiles", "annotations", "attach")
-
 
 def plain_compose(loaded: Loaded) -> dict[str, Any]:
     """Values without `images:`: a service that names one gets its build, or its local reference and no pull."""

@@ -144,10 +144,6 @@ class BuildOptions(TypedDict, total=False):
     securityopt: list[str]
 
 
-class Committed(TypedDict):
-    Id: str
-
-
 class BuildCachePruned(TypedDict, total=False):
     CachesDeleted: list[str] | None
     SpaceReclaimed: int

@@ -22,7 +22,6 @@ from engine.dockerfile.instructions import (
     Env,
     Expose,
     Healthcheck,
-    Instruction,
     Label,
     Maintainer,
     Onbuild,
@@ -170,7 +169,3 @@ def listed(words: list[str]) -> str:
 def directory_of(config: Mapping[str, Json], path: str) -> str:
     """The absolute path that WORKDIR and relative destinations mean."""
     return posixpath.normpath(posixpath.join("/", str(config.get("WorkingDir") or "/"), path))
-
-
-def is_plain(instruction: Instruction) -> bool:
-    return isinstance(instruction, Plain)

@@ -61,7 +61,6 @@ class Entry:
     pause_seconds: float = 0.0
     pause: anyio.CancelScope | None = None
     probing: anyio.CancelScope | None = None
-    log_size: int = 0
 
     def tell_exited(self, code: int) -> None:
         signal, self.exited = self.exited, Signal()

@@ -35,7 +35,7 @@ PAGES_WHEN_FULL = 100
 
 
 class RecordStore:
-    """`corrupt` counts records that could not be read and were left out; they stay in the file under kind "corrupt"."""
+    """Records that can't be read are left out; they stay in the file under kind "corrupt"."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -47,7 +47,6 @@ class RecordStore:
         self._hold_reserve()
         # the statements of the present transaction
         self._done: list[tuple[str, tuple[str, ...]]] = []
-        self.corrupt = 0
 
     def _hold_reserve(self) -> None:
         """Take the reserve where there is room for it."""
@@ -152,7 +151,6 @@ class RecordStore:
             return json.loads(text)
         except ValueError:
             print(f"rorqual: the record of {kind} {id} can't be read and is set aside", file=sys.stderr, flush=True)
-            self.corrupt += 1
             self._write("UPDATE OR REPLACE records SET kind = 'corrupt' WHERE kind = ? AND id = ?", (kind, id))
             return None
 

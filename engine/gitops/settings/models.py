@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-SEVERAL_PROJECTS = ("**/compose.yaml", "**/compose.yml", "**/docker-compose.yml", "**/docker-compose.yaml")
-
 
 class Heal(StrEnum):
     """What is done about drift: mend it, say it, or don't look."""

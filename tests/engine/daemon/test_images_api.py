@@ -16,15 +16,9 @@ import zstandard
 
 from tests.engine.daemon.api import Api
 from tests.engine.daemon.tars import digest, docker_archive, folder, link, member, oci_layout, tar_of
-from tests.engines import RunningEngine, running_rorqual, short_folder
+from tests.engines import RunningEngine
 
 pytestmark = pytest.mark.root
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[RunningEngine]:
-    with short_folder() as place, running_rorqual(place) as engine:
-        yield engine
 
 
 @pytest.fixture

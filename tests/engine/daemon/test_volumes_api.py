@@ -14,16 +14,10 @@ import pytest
 
 from tests.engine.daemon.api import Api
 from tests.engine.daemon.tars import docker_archive, folder, link, member, tar_of
-from tests.engines import RunningEngine, running_rorqual, short_folder
+from tests.engines import RunningEngine
 
 pytestmark = pytest.mark.root
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[RunningEngine]:
-    with short_folder() as place, running_rorqual(place) as engine:
-        yield engine
 
 
 @pytest.fixture

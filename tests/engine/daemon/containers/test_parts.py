@@ -14,7 +14,7 @@ from tests.busybox import REFERENCE
 from tests.engine.daemon.api import Api
 from tests.engine.daemon.tars import docker_archive, folder, link, member, tar_of
 from tests.engine.daemon.test_races import swap
-from tests.engines import RunningEngine, running_rorqual, short_folder
+from tests.engines import RunningEngine
 
 pytestmark = pytest.mark.root
 JSON = {"Content-Type": "application/json"}
@@ -22,12 +22,6 @@ BASE = tar_of(
     folder("etc"), member("etc/below", content=b"of the base"), folder("conf"), member("conf/a", content=b"a")
 )
 TOP = tar_of(folder("conf"), member("conf/b", content=b"b"), link("conf/out", "/etc"), link("way", "conf"))
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[RunningEngine]:
-    with short_folder() as place, running_rorqual(place) as engine:
-        yield engine
 
 
 @pytest.fixture
