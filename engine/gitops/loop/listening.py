@@ -5,6 +5,8 @@ After a break everything on that engine is looked at: what was missed can't be k
 
 from __future__ import annotations
 
+import traceback
+
 from engine.client.errors import EngineError, NotFound
 from engine.client.session import Engine
 from engine.gitops.loop.desk import Desk
@@ -35,6 +37,10 @@ async def listen(desk: Desk, choice: EngineChoice, queue: KeyedQueue[str]) -> No
                 async for event in events:
                     note(desk, choice, queue, await with_health(engine, event))
         except EngineError:
+            await desk.engines.forget(choice)
+        except Exception as error:
+            # whatever an engine says must not end the agent, nor the other engines' projects
+            traceback.print_exception(error)
             await desk.engines.forget(choice)
         await desk.clock.sleep(next(delays))
 

@@ -143,6 +143,10 @@ class Look(Case):
     def subject(self) -> str:
         return self.target.tree.subject if self.choice.revision == self.target.revision else ""
 
+    def warned(self, address: object, text: str) -> None:
+        """What the engine passed over of a container: it runs, and not quite as its file says."""
+        self.desk.tell(self.state, "warning", f"{address}: {text}", self.choice.revision)
+
     def say(self, text: str) -> None:
         """What waiting for the lock, or writing the release, has to tell."""
         self.state.reason = text
@@ -264,7 +268,7 @@ class Look(Case):
         limit, heard = self.desk.parallel_steps, Heard(self.desk.clock)
         # what a service waits for must come in time, too: there is nobody here to grow impatient
         plan = bounded(plan, self.policy.health_timeout_seconds)
-        report = await work.run(plan, heard, limit=limit, warn=lambda _, __: None, stopping=self.desk.stopping)
+        report = await work.run(plan, heard, limit=limit, warn=self.warned, stopping=self.desk.stopping)
         if self.new and heard.images_at and not self.state.images_at and not is_outage(report):
             # how long images take is no matter of health
             self.state.images_at = heard.images_at

@@ -108,6 +108,7 @@ EVENTS = words(
     "source-failed",
     "source-recovered",
     "unsettled",
+    "warning",
     "ordered",
     "settings",
     "settings-failed",

@@ -10,6 +10,7 @@ import pytest
 
 from engine.client.errors import Conflict
 from engine.client.session import Engine
+from engine.daemon.containers.host import read_host
 from engine.gitops.api import documents
 from engine.gitops.loop import look, orders
 from engine.gitops.state.project import Health, Sync, Waiting
@@ -42,6 +43,18 @@ async def test_a_commit_becomes_containers_and_the_next_one_only_what_it_changed
         changed = host.commit(host.web("sleep 2000"))
         await host.synced(agent, changed)
         assert await host.containers(client) != before
+
+
+async def test_what_the_engine_passes_over_of_a_container_is_told(there: tuple[Host, Engine]) -> None:
+    host, _ = there
+    if read_host(1, ()).may_raise:
+        pytest.skip("where limits can be raised this one is not held to the engine's own")
+    revision = host.commit(host.web(more="    ulimits: {nofile: {soft: 1024, hard: 4000000000}}\n"))
+    async with host.agent() as agent:
+        await host.synced(agent, revision)
+        told = await host.heard("warning")
+    assert told.text.startswith("service.web.1: ") and "nofile" in told.text.lower()
+    assert (told.project, told.revision) == (host.name, revision)
 
 
 async def test_files_of_git_are_mounted_by_their_content_and_data_outlives_commits(there: tuple[Host, Engine]) -> None:
