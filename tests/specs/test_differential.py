@@ -21,7 +21,7 @@ from specs.models import Project
 from specs.models.construct import taken_apart
 from tests.specs.cases import Case, corpus
 from tests.specs.cases.conformance import conformance, mutations
-from tests.specs.cases.grown import grown
+from tests.specs.cases.grown import KINDS, grown
 from tests.specs.oracle import BASE_ENVIRONMENT, Rates, Verdict, ask_oracle, canonical, compare, difference, folder_of
 from tests.specs.ours import request_of
 
@@ -30,6 +30,8 @@ SAMPLE = 900
 MUTATED = 250
 # Projects grown from a seed; `make chaos` grows many more.
 GROWN = 5000 if os.environ.get("RORQUAL_CHAOS") else 150
+# Of each kind that looks at one side of the language alone.
+SIDES = 1500 if os.environ.get("RORQUAL_CHAOS") else 30
 ACCEPTED_EQUAL, REFUSED, HASHES = 99.0, 98.0, 95.0
 
 
@@ -56,6 +58,13 @@ def test_grown_projects_agree_and_so_do_their_hashes() -> None:
     assert hashes is not None and hashes >= HASHES
     accepted = sum(verdict.oracle.accepted for verdict in verdicts)
     assert GROWN // 3 < accepted < GROWN, f"{accepted} of {GROWN} are accepted"
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"grown"}))
+def test_env_files_templates_layers_and_folders_agree_and_so_do_their_hashes(kind: str) -> None:
+    verdicts = compare(list(grown(0, SIDES, kind)), hashes=True)
+    told = "\n".join(f"== {v.case.id}\n{difference(v)}" for v in verdicts if v.counts and not v.agrees)
+    assert [v.case.id for v in verdicts if v.counts and not (v.agrees and v.hashes_agree)] == [], told
 
 
 @pytest.mark.skipif(not list(conformance()), reason="no folder of real files beside the checkout")
