@@ -13,7 +13,7 @@ from specs.resolve.interpolate import Variables, given_outside
 from specs.resolve.refusal import attempt, each_of, refusal
 from specs.resolve.template import Lookup
 from specs.source import Report
-from specs.typed.kinds import flag
+from specs.typed.scalars import flag
 
 SECRET_CONTENT = "#content"
 

@@ -15,7 +15,8 @@ from specs.resolve.short import split_command
 from specs.shapes.image import IMAGES
 from specs.source import Report
 from specs.typed import parts
-from specs.typed.kinds import mapping, structure, texts
+from specs.typed.gathered import mapping, texts
+from specs.typed.kinds import structure
 
 Values = dict[str, Any]
 BUILD = structure(parts.BUILD)

@@ -5,21 +5,45 @@ Compose decodes with Go's mapstructure and writes with `omitempty`; each Kind he
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from typing import Any
 
 from specs.node import Node, plain
-from specs.resolve.casts import Uncastable, to_flag, to_real, to_whole
-from specs.resolve.refusal import Refusal, each_of, refusal
-from specs.resolve.short import split_command
-from specs.scalars import printed
+from specs.resolve.refusal import Refusal, each_of
 from specs.source import Diagnostic
-from specs.units import Malformed, format_duration, nanoseconds, size_in_bytes
+from specs.typed.gathered import (
+    command,
+    encode_ulimit,
+    health_test,
+    hosts,
+    loose_list,
+    loose_texts,
+    mapping,
+    multi_options,
+    options,
+    ssh_keys,
+    strict_options,
+    texts,
+    ulimit,
+    variables,
+)
+from specs.typed.scalars import (
+    device_count,
+    duration,
+    external,
+    file_mode,
+    flag,
+    narrow,
+    natural,
+    real,
+    size,
+    text,
+    truth_or_text,
+    whole,
+    wrong,
+)
 
 EXTENSIONS = "#extensions"
-# From here on Go's float32 is infinite.
-TOO_LARGE = float.fromhex("0x1.ffffffp127")
 Decode = Callable[[Node], Any]
 Encode = Callable[[Any], Any]
 
@@ -35,308 +59,6 @@ class Kind:
         # of a struct: its fields; of a list or map: what is in it
         self.fields: dict[str, Kind] | None = None
         self.item: Kind | None = None
-
-
-def wrong(node: Node, what: str) -> Refusal:
-    return refusal(node, "wrong-type", f"{named(node)} must be {what}")
-
-
-def named(node: Node) -> str:
-    """What a message calls a value: by its key, where it has one."""
-    return "this" if node.key is None else str(node.key.value)
-
-
-def some(value: Any) -> Any:
-    """Go's omitempty: zero values are left out."""
-    return value or None
-
-
-def text(node: Node) -> str:
-    value = node.value
-    if type(value) is str:
-        return value
-    if type(value) is int and value < 1 << 63:
-        return str(value)
-    if value is None:
-        return ""
-    raise wrong(node, "text; put it in quotes")
-
-
-def flag(node: Node) -> bool:
-    value = node.value
-    if type(value) is bool:
-        return value
-    if type(value) is str:
-        try:
-            return to_flag(value)
-        except Uncastable as error:
-            raise refusal(node, "wrong-type", str(error), "write true or false") from None
-    raise wrong(node, "true or false")
-
-
-def whole(node: Node) -> int:
-    value = node.value
-    if type(value) is int:
-        # above, it is a uint64 to Compose, whose bits it takes as they are
-        return value - (1 << 64) if value >= 1 << 63 else value
-    if type(value) is float:
-        return int(value) if abs(value) < 1 << 63 else -(1 << 63)
-    if type(value) is str:
-        try:
-            return to_whole(value)
-        except Uncastable as error:
-            raise refusal(node, "wrong-type", str(error)) from None
-    raise wrong(node, "a whole number")
-
-
-def natural(node: Node) -> int:
-    if type(node.value) is float and not node.value < 1 << 63:
-        return 1 << 63
-    value = node.value if type(node.value) is int else whole(node)
-    if value < 0:
-        raise refusal(node, "out-of-range", f"{named(node)} can't be negative")
-    return value
-
-
-def narrow(bits: int) -> Decode:
-    """An unsigned number of few bits: Go casts no text to it, and drops the bits above."""
-
-    def decode(node: Node) -> int:
-        if type(node.value) not in (int, float):
-            raise wrong(node, "a number, not text")
-        return natural(node) & ((1 << bits) - 1)
-
-    return decode
-
-
-def truth_or_text(node: Node) -> str:
-    return printed(node.value) if type(node.value) is bool else text(node)
-
-
-def real(node: Node) -> float:
-    """Go's float32, as the shortest decimal that gives it back."""
-    value = node.value
-    if type(value) is str:
-        try:
-            value = to_real(value)
-        except Uncastable as error:
-            raise refusal(node, "wrong-type", str(error)) from None
-    if type(value) not in (int, float):
-        raise wrong(node, "a number")
-    if not abs(value) < TOO_LARGE:
-        raise refusal(node, "wrong-type", f"{printed(float(value))} is not a number that can be used")
-    return single(float(value))
-
-
-def single(value: float) -> float:
-    if value == int(value) and abs(value) < 1 << 24:
-        return int(value)
-    packed = struct.pack("f", value)
-    # the nearest decimal to what the bits say, not to what was written
-    (stored,) = struct.unpack("f", packed)
-    for precision in range(1, 10):
-        shorter = float(f"{stored:.{precision}g}")
-        if struct.pack("f", shorter) == packed:
-            return shorter
-    return value
-
-
-def size(node: Node) -> int:
-    value = node.value
-    if type(value) is int:
-        # Compose reads a number that is too large for a signed one as no size at all
-        return value if value < 1 << 63 else 0
-    if type(value) is str:
-        try:
-            return size_in_bytes(value)
-        except Malformed as error:
-            raise refusal(node, "bad-size", str(error), "write a number with a unit: 512m, 1.5g") from None
-    if type(value) is float:
-        return 0
-    raise wrong(node, "a size, such as 512m")
-
-
-def duration(node: Node) -> str:
-    if type(node.value) is not str:
-        raise wrong(node, "a duration, such as 1m30s")
-    try:
-        return format_duration(nanoseconds(node.value))
-    except Malformed as error:
-        raise refusal(node, "bad-duration", str(error), "write numbers with units: 1m30s, 500ms") from None
-
-
-def file_mode(node: Node) -> int:
-    value = node.value
-    if type(value) is int:
-        return value
-    if type(value) is str:
-        try:
-            return int(value, 8) if value.lstrip("+-").isdigit() else int("x")
-        except ValueError:
-            raise refusal(node, "bad-mode", f"{value!r} is no octal mode, such as 0440") from None
-    raise wrong(node, "an octal mode, such as 0440")
-
-
-def device_count(node: Node) -> int:
-    value = node.value
-    if type(value) is int:
-        return value
-    if type(value) is str:
-        if value.lower() == "all":
-            return -1
-        try:
-            return to_whole(value)
-        except Uncastable:
-            raise refusal(node, "wrong-type", f"{value!r} is neither all nor a number") from None
-    raise wrong(node, "all or a number")
-
-
-def external(node: Node) -> bool:
-    return True if type(node.value) is dict else flag(node)
-
-
-def texts(node: Node) -> list[str]:
-    if type(node.value) is not list:
-        raise wrong(node, "a list")
-    return [text(item) for item in node.value]
-
-
-def loose_texts(node: Node) -> list[str]:
-    """A string counts as a list of one."""
-    if type(node.value) is str:
-        return [node.value]
-    if type(node.value) is not list:
-        raise wrong(node, "a string or a list")
-    return [printed(item.value) for item in node.value]
-
-
-def loose_list(node: Node) -> list[str]:
-    if type(node.value) is not list:
-        raise wrong(node, "a list")
-    for item in node.value:
-        if type(item.value) is int and item.value >= 1 << 63:
-            raise wrong(item, "a number of this size, or text")
-    return [printed(item.value) for item in node.value]
-
-
-def mapping(node: Node) -> dict[str, str]:
-    """NAME → text; null is empty."""
-    return {name: value or "" for name, value in nullable_mapping(node).items()}
-
-
-def nullable_mapping(node: Node) -> dict[str, str | None]:
-    value = node.value
-    if type(value) is dict:
-        return {name: None if item.value is None else printed(item.value) for name, item in sorted(value.items())}
-    if type(value) is list:
-        found: dict[str, str | None] = {}
-        for item in value:
-            name, equals, given = printed(item.value).partition("=")
-            found[name] = given if equals else None
-        return dict(sorted(found.items()))
-    raise wrong(node, "a mapping or a list of NAME=VALUE")
-
-
-def variables(node: Node) -> dict[str, str | None]:
-    """As nullable_mapping, for variables: a name may not end in a space."""
-    try:
-        each_of(node.value if type(node.value) is list else (), check_variable_name)
-    except Refusal as error:
-        raise Refusal(*error.diagnostics) from None
-    return nullable_mapping(node)
-
-
-def check_variable_name(item: Node) -> None:
-    name = printed(item.value).partition("=")[0]
-    if name and name[-1].isspace():
-        hint = f"write {name.strip()}=VALUE, with no space before the ="
-        raise refusal(item, "bad-variable-name", f"the name of the variable {name!r} ends in a space", hint)
-
-
-def options(node: Node) -> dict[str, str]:
-    if type(node.value) is not dict:
-        raise wrong(node, "a mapping")
-    return {name: "" if item.value is None else printed(item.value) for name, item in sorted(node.value.items())}
-
-
-def strict_options(node: Node) -> dict[str, str]:
-    if type(node.value) is not dict:
-        raise wrong(node, "a mapping")
-    return {name: text(item) for name, item in sorted(node.value.items())}
-
-
-def multi_options(node: Node) -> dict[str, list[str]]:
-    if type(node.value) is not dict:
-        raise wrong(node, "a mapping")
-    return {
-        name: [printed(each.value) for each in (item.value if type(item.value) is list else [item])]
-        for name, item in sorted(node.value.items())
-        if item.value != []
-    }
-
-
-def ssh_keys(node: Node) -> list[str]:
-    if type(node.value) is not dict:
-        raise wrong(node, "a list of keys")
-    return [
-        name if item.value in (None, "") else f"{name}={printed(item.value)}"
-        for name, item in sorted(node.value.items())
-    ]
-
-
-def command(node: Node) -> list[str]:
-    if type(node.value) is str:
-        return split_command(node)
-    return loose_list(node)
-
-
-def health_test(node: Node) -> list[str]:
-    return ["CMD-SHELL", node.value] if type(node.value) is str else loose_list(node)
-
-
-def hosts(node: Node) -> list[str]:
-    """`host=ip`, sorted."""
-    found: dict[str, list[str]] = {}
-    if type(node.value) is dict:
-        for name, item in node.value.items():
-            found[name] = [printed(ip.value) for ip in item.value] if type(item.value) is list else [text(item)]
-    else:
-        for item in node.value:
-            line = printed(item.value)
-            name, separator, addresses = line.partition("=" if "=" in line else ":")
-            if not separator:
-                raise refusal(item, "bad-host", f"{line!r} has no address; write HOST=IP")
-            found.setdefault(name, []).extend(addresses.split(","))
-    for name in found:
-        if not name or ":" in name or "=" in name:
-            raise refusal(node, "bad-host", f"{name!r} is no host name")
-    bare = (
-        (name, ip[1:-1] if len(ip) > 2 and ip[0] == "[" and ip[-1] == "]" else ip)
-        for name in found
-        for ip in found[name]
-    )
-    return sorted(f"{name}={ip}" for name, ip in bare)
-
-
-def ulimit(node: Node) -> dict[str, int]:
-    value = node.value
-    if type(value) is int:
-        return {"single": value}
-    if type(value) is dict:
-        return {key: whole_only(value[key]) for key in ("soft", "hard") if key in value}
-    raise wrong(node, "a number, or soft and hard")
-
-
-def whole_only(node: Node) -> int:
-    if type(node.value) is not int:
-        raise wrong(node, "a whole number")
-    return int(node.value)
-
-
-def encode_ulimit(value: dict[str, int]) -> Any:
-    if value.get("single"):
-        return value["single"]
-    return {key: value[key] for key in ("soft", "hard") if value.get(key)}
 
 
 def or_none(decode: Decode) -> Decode:
