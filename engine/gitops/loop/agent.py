@@ -24,7 +24,7 @@ from engine.gitops.loop.following import Following
 from engine.gitops.loop.keeping import Releases
 from engine.gitops.loop.listening import listen
 from engine.gitops.loop.look import Look
-from engine.gitops.loop.prune import prune
+from engine.gitops.loop.prune import let_be, prune
 from engine.gitops.loop.roster import Target
 from engine.gitops.moments import opens_at
 from engine.gitops.settings.models import EngineChoice, ProjectSettings, Settings, SourceSettings
@@ -51,6 +51,8 @@ class Agent:
     scopes: dict[str, anyio.CancelScope] = field(default_factory=dict)
     declared_by: dict[str, str] = field(default_factory=dict)
     listened: set[EngineChoice] = field(default_factory=set)
+    # Sources that the settings named once, and name no more.
+    forsaken: set[str] = field(default_factory=set)
     tasks: TaskGroup | None = None
     releases: Releases = field(init=False)
     # For the metrics: how many looks, and their time together.
@@ -68,7 +70,7 @@ class Agent:
         followed = {settings.name for settings in self.settings.sources}
         for state in desk.states.values():
             if state.source not in followed:
-                state.sync, state.reason = Sync.UNKNOWN, f"its source {state.source} is not followed"
+                let_be(state)
         async with anyio.create_task_group() as tasks, anyio.create_task_group() as workers:
             self.tasks = tasks
             for settings in self.settings.sources:
@@ -86,6 +88,7 @@ class Agent:
     def follow(self, settings: SourceSettings) -> None:
         following = Following(make_source(settings, self.desk.places), self.desk.bus, self.desk.clock, self.adopt)
         self.followings[settings.name] = following
+        self.forsaken.discard(settings.name)
         self.scopes[settings.name] = scope = anyio.CancelScope()
 
         async def run() -> None:
@@ -131,6 +134,8 @@ class Agent:
         if state.suspend_said != policy.suspend:
             # settings that change are a word; what was said since by hand counts until they do
             state.suspended = state.suspend_said = policy.suspend
+        named = any(target.key == each.key for each in target.source.settings.projects)
+        state.named = named and state.source not in self.declared_by
         state.host, state.context, state.prune = policy.engine.host, policy.engine.context, policy.prune
         self.listen(policy.engine)
         touched = target.tree.touches(target.settings)
@@ -193,6 +198,11 @@ class Agent:
         """Look at one project, keep what became of it, and say when to look again."""
         target, state = self.desk.roster.targets.get(key), self.desk.states.get(key)
         if state is None:
+            return
+        if target is None and (state.named or state.source in self.forsaken):
+            # it didn't leave the repository: the settings name it, or its source, no more
+            let_be(state)
+            self.desk.store.save(state)
             return
         self.looks += 1
         begin = self.desk.clock.monotonic()

@@ -29,6 +29,12 @@ RETRY_SECONDS = 30.0
 LOCK_SECONDS = 5.0
 
 
+def let_be(state: ProjectState) -> None:
+    """Nobody knows what the project is to be: what stands is left as it is."""
+    state.sync, state.waiting = Sync.UNKNOWN, Waiting.NOTHING
+    state.reason = f"agent.yaml names neither it nor its source {state.source} any more: it is left as it is"
+
+
 async def prune(desk: Desk, state: ProjectState) -> float | None:
     """One look at a project that has no source any more; None once nothing of it is left to care for."""
     state.removed, state.target = True, ""

@@ -11,9 +11,9 @@ from pathlib import Path
 import anyio
 
 from engine.gitops.loop.agent import Agent
+from engine.gitops.loop.prune import let_be
 from engine.gitops.settings.models import Settings
 from engine.gitops.settings.read import read_settings
-from engine.gitops.state.project import Sync
 from specs.source import SpecInvalid
 
 POLL_SECONDS = 2.0
@@ -83,11 +83,14 @@ def forsake(agent: Agent, name: str) -> None:
     """As after a restart without that source: its projects are left as they are."""
     for each in [name, *(child for child, parent in agent.declared_by.items() if parent == name)]:
         agent.unfollow(each)
+        agent.forsaken.add(each)
         agent.desk.roster.update(each, ())
         for state in agent.desk.states.values():
             if state.source == each:
-                state.sync, state.reason = Sync.UNKNOWN, f"its source {each} is not followed"
+                let_be(state)
                 agent.desk.store.save(state)
+                # a look that is under way has words of its own
+                agent.queue.add(state.key)
 
 
 def left_out(old: Settings, new: Settings) -> Iterator[str]:
@@ -99,4 +102,4 @@ def left_out(old: Settings, new: Settings) -> Iterator[str]:
         "api.listen": (listen[0], listen[1]),
     }
     if names := [name for name, (was, now) in pairs.items() if was != now]:
-        yield f"{', '.join(names)}: at the next start"
+        yield f"{', '.join(names)}: new values count at the next start"

@@ -42,9 +42,9 @@ class ProjectState:
     is the one that a person held. `owned` are the services, networks and volumes that this source has put there or
     taken over, as addresses; `releases` are the numbers under which the ledger has revisions that stood;
     `images_at` is when the images of what was `attempted` were there, where they had to be fetched or made;
-    `told` is the last failure that was told; `unread` the revision that is held because it can't be read; `form` is
-    what the settings made of `synced`, sealed; `suspend_said`, `host`, `context` and `prune` are of the last settings,
-    for when the project has left its source.
+    `told` is the last failure that was told; `unread` the revision that is held because it can't be read; `named`
+    that agent.yaml itself names the project; `form` is what the settings made of `synced`, sealed; `suspend_said`,
+    `host`, `context` and `prune` are of the last settings, for when the project has left its source.
     Times are Unix seconds.
     """
 
@@ -76,6 +76,7 @@ class ProjectState:
     crashes: int = 0
     told: str = ""
     unread: str = ""
+    named: bool = False
     form: str = ""
     heals: list[float] = field(default_factory=list)
     flaps: dict[str, list[float]] = field(default_factory=dict)

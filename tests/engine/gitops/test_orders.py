@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -205,3 +206,27 @@ async def test_a_network_that_a_hand_attaches_is_seen_at_once(there: tuple[Host,
             assert list(found["NetworkSettings"]["Networks"] or ()) == [f"{host.name}_default"]
         finally:
             await client.networks.remove(f"strange-{host.name}")
+
+
+@pytest.mark.parametrize("what", ["source", "project"])
+async def test_what_the_settings_name_no_more_is_left_as_it_is_and_may_come_back(
+    there: tuple[Host, Engine], what: str
+) -> None:
+    host, client = there
+    host.policy = "interval: 200ms"
+    first = host.repository.commit({"app/compose.yaml": host.web(), "none.yaml": "sources: {}\n"})
+    async with host.agent() as agent:
+        await host.synced(agent, first)
+        before, settings = await host.containers(client), agent.settings
+        without = replace(settings.sources[0], projects=(), more="none.yaml")
+        list(renew(agent, replace(settings, sources=() if what == "source" else (without,))))
+        looks = agent.looks
+        await host.until(agent, lambda s: "it is left as it is" in s.reason)
+        # what was to be looked at soon is looked at no more: it would be taken for a project that left its source
+        with anyio.move_on_after(2):
+            await host.heard("pruned")
+        assert await host.containers(client) == before and host.kinds("pruned") == []
+        assert agent.looks <= looks + 2 and not agent.desk.states[host.name].removed
+        list(renew(agent, settings))
+        await host.synced(agent, host.commit(host.web("sleep 2")))
+        assert await seconds(host, client) == "2"

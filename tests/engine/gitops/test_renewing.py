@@ -67,12 +67,13 @@ async def test_a_new_source_is_followed_and_one_that_is_named_no_more_is_left_as
         config.write_text(text(tmp_path, "one", "two", more="parallel: 2\n"))
         os.kill(os.getpid(), signal.SIGHUP)
         await until(lambda: "p-two" in agent.desk.roster.targets)
-        assert said(agent, "settings")[-1].endswith("parallel: at the next start; new: two")
+        assert said(agent, "settings")[-1].endswith("parallel: new values count at the next start; new: two")
         config.write_text(text(tmp_path, "two", more="parallel: 2\n"))
         os.kill(os.getpid(), signal.SIGHUP)
         await until(lambda: list(agent.desk.roster.targets) == ["p-two"])
         state = agent.desk.states["p-one"]
-        assert (state.sync, state.reason) == (Sync.UNKNOWN, "its source one is not followed")
+        told = "agent.yaml names neither it nor its source one any more: it is left as it is"
+        await until(lambda: (state.sync, state.reason) == (Sync.UNKNOWN, told))
         assert not state.removed
 
 
