@@ -11,15 +11,41 @@ from specs.shapes.service import SERVICE
 EVERY = "*"
 # What a path may begin with, and the keys of what stands there: those of a file, and what only a container has.
 LIVE = frozenset({"state", "health", "content"})
+# What there is below x-rorqual: of the project, of its `drift`, and of a service. More may begin with x-.
+OF_PROJECT, OF_DRIFT, OF_SERVICE = ("drift", "images", "sensitive"), ("ignore",), ("kind", "sensitive")
 
 
 def options(subject: Subject) -> None:
-    """`x-rorqual: {drift: {ignore: […]}, sensitive: […]}`, and `sensitive` of each service."""
+    """`x-rorqual: {drift: {ignore: […]}, sensitive: […]}`, and `kind` and `sensitive` of each service."""
+    known(subject, OF_PROJECT, "x-rorqual")
+    known(subject, OF_DRIFT, "x-rorqual", "drift")
     texts(subject, "x-rorqual", "sensitive")
     for name in subject.services:
-        texts(subject, "services", name, "x-rorqual", "sensitive")
+        at = ("services", name, "x-rorqual")
+        known(subject, OF_SERVICE, *at)
+        texts(subject, *at, "sensitive")
+        kind = subject.node(*at, "kind")
+        if kind is not None and kind.value not in (None, "job"):
+            text = f'services.{name}.x-rorqual.kind is "job" or left out, not {kind.value!r}'
+            subject.report.error("not-allowed", text, subject.at(*at, "kind"))
     for place, path in texts(subject, "x-rorqual", "drift", "ignore").items():
         check_path(subject, path, place)
+
+
+def known(subject: Subject, keys: tuple[str, ...], *path: str) -> None:
+    """A slip in a key would pass over what was meant: a secret that is shown, a field that is mended."""
+    node, where = subject.node(*path), ".".join(path)
+    if node is None or node.value is None:
+        return
+    if not isinstance(node.value, dict):
+        subject.report.error("wrong-type", f"{where} must be a mapping of {' and '.join(keys)}", subject.at(*path))
+        return
+    for key in node.value:
+        if key not in keys and not key.startswith("x-"):
+            close = get_close_matches(key, keys, 1, 0.7)
+            hint = f'did you mean "{close[0]}"?' if close else f"there is {' and '.join(keys)}"
+            text = f"{where}.{key}: '{key}' is not a key that Rorqual knows here"
+            subject.report.error("unknown-key", text, subject.key(*path, key), hint=hint)
 
 
 def texts(subject: Subject, *path: str) -> dict[int, str]:

@@ -44,6 +44,39 @@ def test_paths_that_there_are_say_nothing(tmp_path: Path) -> None:
     assert found(tmp_path, f"[{good}]") == []
 
 
+@pytest.mark.parametrize(
+    ("text", "code", "message", "hint"),
+    [
+        (
+            "x-rorqual: {sensitve: [A]}",
+            "unknown-key",
+            "x-rorqual.sensitve: 'sensitve' is not",
+            'did you mean "sensitive"?',
+        ),
+        ("x-rorqual: {drift: {ignroe: []}}", "unknown-key", "x-rorqual.drift.ignroe: ", 'did you mean "ignore"?'),
+        ("x-rorqual: {ingress: 1}", "unknown-key", "x-rorqual.ingress: ", "there is drift and images and sensitive"),
+        ("x-rorqual: [a]", "wrong-type", "x-rorqual must be a mapping", None),
+    ],
+)
+def test_a_key_of_ours_that_there_is_not_is_an_error(
+    tmp_path: Path, text: str, code: str, message: str, hint: str | None
+) -> None:
+    (tmp_path / "compose.yaml").write_text(f"services: {{a: {{image: x}}}}\n{text}\n")
+    (only,) = load(Request(str(tmp_path), project_name="shop")).report.diagnostics
+    assert (only.code, only.hint, only.message.startswith(message)) == (code, hint, True), only
+    assert only.span is not None and only.span.line == 2
+
+
+def test_a_service_knows_two_keys_of_ours_and_one_kind(tmp_path: Path) -> None:
+    def told(options: str) -> list[str]:
+        (tmp_path / "compose.yaml").write_text(f"services: {{a: {{image: x, x-rorqual: {options}}}}}")
+        return [d.message for d in load(Request(str(tmp_path), project_name="shop")).report.diagnostics]
+
+    assert told("{kind: job, sensitive: [A], x-note: any}") == []
+    assert told("{kind: server}") == ["services.a.x-rorqual.kind is \"job\" or left out, not 'server'"]
+    assert told("{sensitve: [A]}")[0].startswith("services.a.x-rorqual.sensitve: ")
+
+
 def test_what_is_no_list_of_texts_is_an_error(tmp_path: Path) -> None:
     assert [code for code, _, _ in found(tmp_path, "services.web", "[1, A]")] == ["wrong-type", "wrong-type"]
 
