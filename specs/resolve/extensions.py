@@ -8,7 +8,7 @@ secrets, configs and models, and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from specs.node import Node
 from specs.resolve.refusal import refusal
@@ -117,22 +117,39 @@ TABLE: dict[str, Any] = {
 
 def group_extensions(root: Node, report: Report) -> None:
     """In the whole project, in place. Runs once everything is merged and filled in."""
-    walk(root, TABLE, "", report)
+    walk(root, TABLE, None, report)
 
 
-def walk(node: Node, inner: dict[str, Any], path: str, report: Report) -> None:
+# The steps to a node, the last one outside: written out only where there is something to tell.
+Steps: TypeAlias = "tuple[Steps, str] | None"
+
+
+def walk(node: Node, inner: dict[str, Any], steps: Steps, report: Report) -> None:
     value = node.value
-    if type(value) is list:
+    if type(value) is dict:
+        grouping = inner.get("")
+        if grouping is not None:
+            for name in value:
+                if name[:2] == "x-":
+                    grouping(node, written(steps), report)
+                    break
+            if len(inner) == 1:
+                return
+        every = inner.get("*")
+        if every is not None:
+            for name, child in value.items():
+                walk(child, every, (steps, name), report)
+        else:
+            for name, below in inner.items():
+                if name and (child := value.get(name)) is not None:
+                    walk(child, below, (steps, name), report)
+    elif type(value) is list and "*" in inner:
         for number, child in enumerate(value):
-            walk(child, inner.get("*", {}), f"{path}.{number}", report)
-        return
-    if type(value) is not dict:
-        return
-    grouping = inner.get("")
-    if grouping is not None and any(name[:2] == "x-" for name in value):
-        grouping(node, path, report)
-    every = inner.get("*")
-    for name in value if every is not None else inner:
-        child = value.get(name)
-        if child is not None:
-            walk(child, inner[name] if every is None else every, f"{path}.{name}" if path else name, report)
+            walk(child, inner["*"], (steps, str(number)), report)
+
+
+def written(steps: Steps) -> str:
+    if steps is None:
+        return ""
+    before = written(steps[0])
+    return f"{before}.{steps[1]}" if before else steps[1]

@@ -55,3 +55,13 @@ def test_a_named_context_that_is_an_image_of_the_project_is_no_folder(tmp_path: 
         edges = [(str(e.source), str(e.target), e.because) for e in build_graph(project).edges]
         assert ("image.a", "image.base", "additional_contexts") in edges
         assert ("image.mine", "image.base", "additional_contexts") in edges
+
+
+def test_a_key_of_a_mapping_of_variables_that_begins_with_x_is_a_warning_at_its_place(tmp_path: Path) -> None:
+    text = "services: {a: {image: x, environment: {x-a: 1}, build: {context: ., args: {x-b: c}}}}\n"
+    (tmp_path / "compose.yaml").write_text(text)
+    report = load(Request(str(tmp_path), project_name="p")).report
+    assert [(d.code, d.span and d.span.column, d.message.partition(" begins")[0]) for d in report.diagnostics] == [
+        ("extension", 40, "services.a.environment: 'x-a'"),
+        ("extension", 76, "services.a.build.args: 'x-b'"),
+    ]
