@@ -34,9 +34,11 @@ root: venv
 bench: setup-test venv
 	$(BIN)/python -m tests.bench
 
-# The long fault and property runs whole, where `make test` takes a fixed sample of them.
+# The long fault and property runs whole, where `make test` takes a fixed sample of them; and the commands' tests, which
+# it runs on dockerd, on the embedded engine.
 chaos: setup-test venv
 	RORQUAL_CHAOS=1 $(BIN)/python -m pytest -q
+	RORQUAL_TEST_ENGINE=rorqual $(BIN)/python -m pytest -q -m root tests/engine/cli tests/engine/reconcile
 
 docs: $(VENV)/.stamp-docs
 	$(BIN)/python docs/generate.py

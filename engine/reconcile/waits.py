@@ -20,6 +20,9 @@ RESTARTS = 6
 # How long a container without a health check must stay up to count as running: what dies at its start is seen to die.
 STEADY_SECONDS = 0.3
 STEADY_AFTER_RESTART_SECONDS = 2.0
+# What a health check leaves unsaid, and how long after the end of its first probe none at all is one too few. Source:
+# moby, daemon/health.go.
+PROBE_SECONDS, PROBE_SLACK_SECONDS = 30.0, 30.0
 # The conditions in the words of a message.
 LATE = {"settled": "up", "started": "running", "healthy": "healthy", "completed": "done"}
 
@@ -92,7 +95,23 @@ class Looks:
         # with a timeout the user has said how long a service may take to find its feet
         if verdict is False and loops and self.action.timeout_seconds is None:
             return f"keeps restarting: {count} times by now, and the last time it {ended(state)}"
+        up_seconds = now - self.seen_at
+        if verdict is False and unprobed(inspect, up_seconds):
+            return (
+                f"had no health probe in {up_seconds:.0f} s, so it can't become healthy: the engine runs none"
+                " (Podman needs systemd for them)"
+            )
         return verdict
+
+
+def unprobed(inspect: dict[str, Any], up_seconds: float) -> bool:
+    """Whether its first probe should have ended long ago, and none has."""
+    health = inspect["State"].get("Health") or {}
+    if health.get("Status") != "starting" or health.get("Log"):
+        return False
+    check = inspect["Config"].get("Healthcheck") or {}
+    interval, limit = ((check.get(key) or 0) / 1e9 or PROBE_SECONDS for key in ("Interval", "Timeout"))
+    return inspect["State"].get("Status") == "running" and up_seconds > interval + limit + PROBE_SLACK_SECONDS
 
 
 def ended(state: dict[str, Any]) -> str:

@@ -57,7 +57,9 @@ def display_ports(ports: Iterable[Port]) -> str:
     done: list[str] = []
     mapped: list[str] = []
     for port in sorted(ports, key=order):
-        address, private, public = port.get("IP", ""), port["PrivatePort"], port.get("PublicPort", 0)
+        private, public = port["PrivatePort"], port.get("PublicPort", 0)
+        # Podman leaves out the address that is any
+        address = port.get("IP", "") or ("0.0.0.0" if public else "")
         protocol = port.get("Type", "tcp")
         if address and public != private:
             mapped.append(f"{bracketed(address)}:{public}->{private}/{protocol}")

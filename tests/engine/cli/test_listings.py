@@ -112,6 +112,8 @@ def test_ports_read_as_dockers() -> None:
         display_ports([{"IP": "::", **published}, {"IP": "0.0.0.0", **published}])  # type: ignore[typeddict-item]
         == "0.0.0.0:32769->81/tcp, [::]:32769->81/tcp"
     )
+    # as Podman gives any address
+    assert display_ports([published]) == "0.0.0.0:32769->81/tcp"  # type: ignore[list-item]
     assert display_ports([{"PrivatePort": n, "Type": "tcp"} for n in (80, 81, 82, 90)]) == "80-82/tcp, 90/tcp"
     same = [{"IP": "0.0.0.0", "PrivatePort": n, "PublicPort": n, "Type": "udp"} for n in (8080, 8081)]
     assert display_ports(same) == "0.0.0.0:8080-8081->8080-8081/udp"  # type: ignore[arg-type]

@@ -16,9 +16,13 @@ from tests.engines import RunningEngine
 from tests.workshop import RORQUAL, Workshop
 
 
-def look(status: str, *, restarts: int = 0, started: str = "1", health: str | None = None) -> dict[str, Any]:
-    state = {"Status": status, "ExitCode": 3, "StartedAt": started, "Health": {"Status": health} if health else None}
-    return {"State": state, "RestartCount": restarts}
+def look(
+    status: str, *, restarts: int = 0, started: str = "1", health: str | None = None, probes: int = 0
+) -> dict[str, Any]:
+    state = {"Status": status, "ExitCode": 3, "StartedAt": started}
+    state["Health"] = {"Status": health, "Log": [{}] * probes} if health else None
+    check = {"Interval": 2 * 10**9, "Timeout": 3 * 10**9}
+    return {"State": state, "RestartCount": restarts, "Config": {"Healthcheck": check}}
 
 
 def test_what_is_seen_running_must_stay_so_for_a_moment() -> None:
@@ -50,6 +54,14 @@ def test_what_restarted_long_ago_and_is_starting_now_is_waited_for() -> None:
     looks = Looks(WaitFor("web", "healthy"))
     assert looks.judge(look("running", restarts=40, health="starting"), 1.0) is False
     assert "keeps restarting" in str(looks.judge(look("running", restarts=46, health="starting"), 2.0))
+
+
+def test_an_engine_that_runs_no_health_probes_is_not_waited_for() -> None:
+    looks = Looks(WaitFor("web", "healthy"))
+    assert looks.judge(look("running", health="starting"), 1.0) is False
+    assert looks.judge(look("running", health="starting"), 35.0) is False
+    assert "no health probe in 36 s" in str(looks.judge(look("running", health="starting"), 37.0))
+    assert looks.judge(look("running", health="starting", probes=1), 1000.0) is False
 
 
 FILE = """
