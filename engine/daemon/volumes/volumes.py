@@ -10,6 +10,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,8 @@ from engine.kit.syscalls import unmount
 
 KIND = "volume"
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", re.ASCII)
+# What is being removed; no volume can be called so.
+GONE = ".gone-"
 ANONYMOUS = "com.docker.volume.anonymous"
 OPTIONS = frozenset({"type", "device", "o", "size"})
 LIST_FILTERS = frozenset({"dangling", "driver", "label", "label!", "name"})
@@ -54,6 +57,8 @@ class LocalVolumes:
         self._events = events
         self._clock = clock
         root.mkdir(mode=0o701, parents=True, exist_ok=True)
+        for aside in root.glob(f"{GONE}*"):
+            shutil.rmtree(aside, ignore_errors=True)
         self._volumes = {name: Volume(**record) for name, record in store.list(KIND).items()}
         # One at a time may mount, fill or remove: a volume is small work but for the filling.
         self._lock = anyio.Lock()
@@ -143,7 +148,9 @@ class LocalVolumes:
             self.folder(name).mkdir(mode=0o755, parents=True, exist_ok=True)
 
     def strays(self) -> list[Path]:
-        return [path for path in self._root.iterdir() if path.name not in self._volumes]
+        return [
+            path for path in self._root.iterdir() if path.name not in self._volumes and not path.name.startswith(GONE)
+        ]
 
     def held(self) -> list[tuple[str, str]]:
         """(volume, container)"""
@@ -188,7 +195,11 @@ class LocalVolumes:
                 unmount(str(folder))
             self._store.delete(KIND, volume.name)
             del self._volumes[volume.name]
-            await to_thread.run_sync(lambda: shutil.rmtree(gone, ignore_errors=True))
+            # out of the way at once: a crash must not leave a part of it to the next volume of that name
+            aside = self._root / f"{GONE}{secrets.token_hex(8)}"
+            with suppress(FileNotFoundError):
+                gone.rename(aside)
+            await to_thread.run_sync(lambda: shutil.rmtree(aside, ignore_errors=True))
         self._events.publish("volume", "destroy", volume.name, {"driver": "local"})
 
     async def prune(self, filters: Filters | None = None, *, all: bool = False) -> VolumesPruned:
