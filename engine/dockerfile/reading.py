@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable
 from functools import cached_property
 
-from engine.dockerfile.durations import CantRead, nanoseconds_of
+from engine.dockerfile.durations import CantRead
 from engine.dockerfile.faults import Place, meant
 from engine.dockerfile.flags import Flag, Flags, Wrong, split_flags
+from engine.dockerfile.healthflags import duration_of, retries_of
 from engine.dockerfile.instructions import (
     Arg,
     Cmd,
@@ -35,6 +36,7 @@ from engine.dockerfile.instructions import (
 )
 from engine.dockerfile.lex import BLANKS, Line, heredoc_of, placed_words
 from engine.dockerfile.mounts import mount_of
+from engine.dockerfile.pairs import pairs_of
 
 NETWORKS = ("default", "none", "host")
 SECURITIES = ("sandbox", "insecure")
@@ -106,27 +108,6 @@ class Reader:
             raise Wrong("arguments", f"{self.keyword} requires exactly one argument", self.flags.end)
         return text
 
-    def _pairs(self) -> tuple[tuple[tuple[str, str], ...], bool]:
-        """`a=b c="d e"`, or the old form `name the whole rest` → (pairs, whether it was the old form)."""
-        words = placed_words(self.rest, self._escape)
-        first = words[0][1]
-        if "=" not in first:
-            match = re.match(rf"(\S+)[{BLANKS}]+(.*)", self.rest.strip(), re.DOTALL)
-            if match is None:
-                raise Wrong("arguments", f"{self.keyword} must have two arguments", self.flags.end, "write name=value")
-            name, value = match[1], match[2]
-            return ((name, value),), True
-        pairs = []
-        for offset, word in words:
-            name, equals, value = word.partition("=")
-            if not equals:
-                message = f'syntax error - can\'t find = in "{word}": must be of the form: name=value'
-                raise Wrong("pair", message, self.flags.end + offset)
-            if not name:
-                raise Wrong("pair", f"{self.keyword} names can not be blank", self.flags.end + offset)
-            pairs.append((name, value))
-        return tuple(pairs), False
-
     # --- keywords
     def _from(self) -> From:
         words = self._words()
@@ -145,10 +126,10 @@ class Reader:
         return Arg(self.said, tuple(values))
 
     def _env(self) -> Env:
-        return Env(self.said, *self._pairs())
+        return Env(self.said, *pairs_of(self.keyword, self.rest, self.flags.end, self._escape))
 
     def _label(self) -> Label:
-        return Label(self.said, *self._pairs())
+        return Label(self.said, *pairs_of(self.keyword, self.rest, self.flags.end, self._escape))
 
     def _run(self) -> Run:
         flags = self.flags
@@ -264,30 +245,12 @@ class Reader:
         return Healthcheck(
             self.said,
             test,
-            self._duration("interval"),
-            self._duration("timeout"),
-            self._duration("start-period"),
-            self._duration("start-interval"),
-            self._retries(),
+            duration_of(self.flags, "interval"),
+            duration_of(self.flags, "timeout"),
+            duration_of(self.flags, "start-period"),
+            duration_of(self.flags, "start-interval"),
+            retries_of(self.flags),
         )
-
-    def _duration(self, name: str) -> int:
-        for flag in self.flags.all(name):
-            try:
-                found = nanoseconds_of(flag.value)
-            except CantRead as error:
-                raise Wrong("flag", f"--{name}: {error}", flag.offset, "write 30s, 1m30s") from None
-            if 0 < found < 1_000_000 or found < 0:
-                raise Wrong("flag", f"--{name} cannot be less than 1ms: {flag.value}", flag.offset)
-            return found
-        return 0
-
-    def _retries(self) -> int:
-        for flag in self.flags.all("retries"):
-            if not re.fullmatch(r"\d{1,9}", flag.value, re.ASCII):
-                raise Wrong("flag", f"--retries must be a whole number, not {flag.value}", flag.offset)
-            return int(flag.value)
-        return 0
 
     def _onbuild(self) -> Onbuild:
         trigger = self.rest.strip()
@@ -295,7 +258,8 @@ class Reader:
         if word in ("ONBUILD", "FROM", "MAINTAINER"):
             said = "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed" if word == "ONBUILD" else ""
             raise Wrong("onbuild", said or f"{word} isn't allowed as an ONBUILD trigger", self.flags.end)
-        inner = Line(trigger, ((0, *self._at(self.flags.end)),), self._line.end, self._line.heredocs)
+        place = self._line.place(self.flags.end)
+        inner = Line(trigger, ((0, place.line, place.column),), self._line.end, self._line.heredocs)
         try:
             Reader(inner, self._escape).read()
         except Wrong as wrong:
@@ -303,10 +267,6 @@ class Reader:
         for heredoc in self._line.heredocs:
             trigger += f"\n{heredoc.content}{heredoc.name}"
         return Onbuild(self.said, trigger)
-
-    def _at(self, offset: int) -> tuple[int, int]:
-        place = self._line.place(offset)
-        return place.line, place.column
 
     def _maintainer(self) -> Maintainer:
         return Maintainer(self.said, self.rest.strip())

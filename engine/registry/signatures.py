@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.oci.digest import Digest
+from engine.registry.client.answers import as_object
 from engine.registry.client.faults import Refused
-from engine.registry.client.remote import Remote, as_object
+from engine.registry.client.remote import Remote
 
 # (signature, content) → whether the key made it
 Verifier = Callable[[bytes, bytes], bool]

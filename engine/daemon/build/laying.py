@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.daemon.build.duplicate import copy, copy_attributes, remove
 from engine.daemon.build.faults import StepFault
 from engine.daemon.build.owners import mode_of, owner_of
 from engine.daemon.build.picking import Item, Picked, Picking
@@ -22,7 +23,6 @@ from engine.kit.rooted import RootedFolder, UnsafePath, is_folder, parts_of
 from engine.kit.syscalls import openat2
 
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-PIECE = 1 << 24
 MANY = "When using {} with more than one source file, the destination must be a directory and end with a /"
 
 
@@ -158,8 +158,8 @@ class Laying:
 
     # --- items
     def _file_at(self, path: str, item: Item) -> None:
-        """A single file: a link at the destination is followed, within the root."""
-        real = self._followed(path)
+        """A single file: a link that is the destination is followed, within the root; one in it is replaced."""
+        real = self._followed(path) if path == self._manner.destination else path
         parent, name = self._parent(real)
         if is_folder(name, parent):
             raise StepFault(f"cannot overwrite directory with file: {path}")
@@ -269,30 +269,6 @@ class Laying:
 
     def _mode(self, mode: int, *, is_dir: bool = False) -> int:
         return mode_of(self._manner.chmod, mode, is_folder=is_dir) if self._manner.chmod else stat.S_IMODE(mode)
-
-
-def remove(name: bytes, parent: int) -> None:
-    try:
-        os.unlink(name, dir_fd=parent)
-    except FileNotFoundError:
-        return
-
-
-def copy(source: int, target: int) -> None:
-    """All of a file's content, by the kernel."""
-    try:
-        while os.copy_file_range(source, target, PIECE):
-            pass
-    except OSError:
-        while os.sendfile(target, source, None, PIECE):
-            pass
-
-
-def copy_attributes(place: str, handle: int) -> None:
-    """Capabilities and users' attributes; what overlayfs or the host means by its own stays behind."""
-    for key in os.listxattr(place, follow_symlinks=True):
-        if (key.startswith("user.") and not key.startswith("user.overlay.")) or key == "security.capability":
-            os.setxattr(handle, key, os.getxattr(place, key))
 
 
 def lay(root: Path, manner: Manner, sources: Picking, inline: Mapping[str, bytes], now_ns: int) -> None:

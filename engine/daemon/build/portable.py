@@ -16,7 +16,7 @@ from engine.daemon.images.downloads import LayerDescriptor
 from engine.daemon.images.sources import LayerSource
 from engine.daemon.snapshots.layers import chain_id_of
 from engine.oci.digest import Digest
-from engine.registry.client.remote import OCI_MANIFEST
+from engine.registry.client.answers import OCI_MANIFEST
 
 ARTIFACT = "application/vnd.rorqual.build.cache.v1"
 CONFIG = f"{ARTIFACT}+json"

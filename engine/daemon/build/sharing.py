@@ -28,8 +28,9 @@ from engine.daemon.images.sources import LayerSource
 from engine.daemon.snapshots.layers import chain_id_of
 from engine.daemon.snapshots.tarread import TarFault
 from engine.oci.reference import Reference
+from engine.registry.client.answers import OCI_MANIFEST
 from engine.registry.client.faults import Damaged, RemoteFault
-from engine.registry.client.remote import OCI_MANIFEST, Remote
+from engine.registry.client.remote import Remote
 
 Given = Mapping[str, Mapping[str, str]]
 

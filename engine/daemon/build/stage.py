@@ -160,7 +160,11 @@ class StageRun:
         return await self._cached(key) or self._done(state, key, created_by, config=config, author=author)
 
     async def _workdir(self, instruction: Workdir, state: State, words: Words) -> State:
-        path = directory_of(state.config, words.one(instruction.path))
+        asked = words.one(instruction.path)
+        if not asked:
+            hint = "the WORKDIR is empty once its variables are replaced"
+            raise words.wrong("workdir", "cannot normalize nothing", hint)
+        path = directory_of(state.config, asked)
         config = {**state.config, "WorkingDir": path}
         created_by = f"{NOP}WORKDIR {path}"
         key = self._key(state, ["WORKDIR", path])

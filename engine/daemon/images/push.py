@@ -29,9 +29,10 @@ from engine.kit.bridge import pieces_from_thread
 from engine.kit.clock import Clock
 from engine.oci.digest import Digest
 from engine.oci.reference import Reference
+from engine.registry.client.answers import DOCKER_MANIFEST, OCI_MANIFEST
 from engine.registry.client.faults import Refused, RemoteFault, Unreachable
 from engine.registry.client.registries import Registries
-from engine.registry.client.remote import DOCKER_MANIFEST, OCI_MANIFEST, Remote
+from engine.registry.client.remote import Remote
 
 MOST_AT_ONCE = 3
 MOST_TRIES = 3

@@ -8,9 +8,10 @@ from typing import Any
 
 from engine.api.errors import InvalidArgument
 from engine.daemon.faults import leaf_of
+from engine.daemon.images.fitting import check_platform
 from engine.daemon.images.images import LocalImages, familiar_name
 from engine.daemon.images.instructions import applied
-from engine.daemon.images.pull import Pulls, check_platform
+from engine.daemon.images.pull import Pulls
 from engine.daemon.images.remove import Removal
 from engine.daemon.images.show import (
     LIST_FILTERS,

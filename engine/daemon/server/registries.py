@@ -12,7 +12,8 @@ import anyio
 from engine.api.errors import EngineError, InvalidArgument, Unauthorized
 from engine.credentials.config import Credentials
 from engine.daemon.faults import fault_of
-from engine.daemon.images.pull import Pulls, check_platform, digest_in
+from engine.daemon.images.fitting import check_platform
+from engine.daemon.images.pull import Pulls, digest_in
 from engine.daemon.images.push import Pushes
 from engine.daemon.images.registry_words import error_of, pulling
 from engine.daemon.server.request import Request

@@ -12,9 +12,10 @@ from urllib.parse import urlencode, urlsplit
 
 from engine.credentials.config import Credentials
 from engine.oci.reference import Reference
+from engine.registry.client.answers import as_object, whole
 from engine.registry.client.faults import Refused, Unreachable
 from engine.registry.client.policy import HUB, HUB_REGISTRY, HUB_SEARCH, Policy
-from engine.registry.client.remote import LARGEST_MANIFEST, Remote, as_object, pages, whole
+from engine.registry.client.remote import LARGEST_MANIFEST, Remote, pages
 from engine.registry.client.session import Session
 from engine.registry.client.web import Web
 

@@ -83,6 +83,7 @@ def test_faults_within_the_stream_say_what_to_do(builds: Builds) -> None:
     assert many.endswith("the destination must be a directory and end with a /")
     assert "can't find uid for user me" in builds.fault(FROM + "COPY --chown=me a /x\n", {"a": ""})["message"]
     assert "A: say A" in builds.fault(FROM + 'ENV B="${A:?say A}"\n')["message"]
+    assert "cannot normalize nothing" in builds.fault(FROM + "WORKDIR $NONE\n")["message"]
     assert "unable to find user ghost" in builds.fault(FROM + "USER ghost\nRUN true\n")["message"]
 
 
