@@ -18,7 +18,7 @@ from anyio.abc import TaskGroup
 
 from engine.client.errors import EngineError
 from engine.gitops.loading import digest_of
-from engine.gitops.loop.choice import choose
+from engine.gitops.loop.choice import choose, unmet_words
 from engine.gitops.loop.desk import Desk
 from engine.gitops.loop.following import Following
 from engine.gitops.loop.keeping import Releases
@@ -32,7 +32,7 @@ from engine.gitops.sources.checkout import remove_all
 from engine.gitops.sources.faults import SourceFault
 from engine.gitops.sources.source import Source, make_source
 from engine.gitops.sources.tree import Tree
-from engine.gitops.state.project import Health, ProjectState, Sync, Waiting
+from engine.gitops.state.project import ProjectState, Waiting
 from engine.kit.keyed import KeyedQueue
 from specs.source import SpecInvalid
 
@@ -51,8 +51,8 @@ class Agent:
     scopes: dict[str, anyio.CancelScope] = field(default_factory=dict)
     declared_by: dict[str, str] = field(default_factory=dict)
     listened: set[EngineChoice] = field(default_factory=set)
-    # Sources that the settings named once, and name no more.
-    forsaken: set[str] = field(default_factory=set)
+    # Projects that a source was seen not to have any more.
+    leaving: set[str] = field(default_factory=set)
     tasks: TaskGroup | None = None
     releases: Releases = field(init=False)
     # For the metrics: how many looks, and their time together.
@@ -88,7 +88,6 @@ class Agent:
     def follow(self, settings: SourceSettings) -> None:
         following = Following(make_source(settings, self.desk.places), self.desk.bus, self.desk.clock, self.adopt)
         self.followings[settings.name] = following
-        self.forsaken.discard(settings.name)
         self.scopes[settings.name] = scope = anyio.CancelScope()
 
         async def run() -> None:
@@ -131,6 +130,7 @@ class Agent:
             state.failures = state.unsettled = 0
             state.told = ""
         state.source, state.removed = target.source.settings.name, False
+        self.leaving.discard(target.key)
         if state.suspend_said != policy.suspend:
             # settings that change are a word; what was said since by hand counts until they do
             state.suspended = state.suspend_said = policy.suspend
@@ -142,9 +142,13 @@ class Agent:
         self.queue.add(target.key, delay_seconds=0.0 if touched else UNTOUCHED_SECONDS)
 
     def drop(self, source: str) -> None:
-        """Look at the projects that the source no longer has: they are pruned."""
+        """Look at the projects that the source no longer has: they are pruned, but for those that only the settings
+        have no more.
+        """
         for key, state in self.desk.states.items():
             if state.source == source and key not in self.desk.roster.targets:
+                if not state.named:
+                    self.leaving.add(key)
                 self.queue.add(key)
 
     def follow_declared(self, parent: str, declared: Iterable[SourceSettings]) -> None:
@@ -199,10 +203,11 @@ class Agent:
         target, state = self.desk.roster.targets.get(key), self.desk.states.get(key)
         if state is None:
             return
-        if target is None and (state.named or state.source in self.forsaken):
-            # it didn't leave the repository: the settings name it, or its source, no more
-            let_be(state)
-            self.desk.store.save(state)
+        if target is None and key not in self.leaving:
+            # nobody has seen it leave its repository: its source wasn't read yet, or is read no more
+            if state.named or state.source not in self.followings:
+                let_be(state)
+                self.desk.store.save(state)
             return
         self.looks += 1
         begin = self.desk.clock.monotonic()
@@ -254,21 +259,8 @@ class Agent:
         """The projects that this one comes after and that don't stand as their source has them."""
         wanted = target.settings.policy.after
         # found by a pattern with one policy for all, a project may be named in its own
-        return tuple(self.unmet_words(key) for key in wanted if key != target.key and not self.settled(key))
-
-    def unmet_words(self, key: str) -> str:
-        """`db, which is degraded: …`, so that nobody has to look there for why it is waited for."""
-        state = self.desk.states.get(key)
-        if state is None:
-            return f"{key}, which no source has"
-        why = f": {state.reason}" if state.reason else ""
-        if state.sync is not Sync.SYNCED:
-            return f"{key}, which is {state.sync.value}{why}"
-        return f"{key}, which is {state.health.value}{why}"
-
-    def settled(self, key: str) -> bool:
-        state = self.desk.states.get(key)
-        return state is not None and state.sync is Sync.SYNCED and state.health is Health.HEALTHY
+        words = (unmet_words(key, self.desk.states.get(key)) for key in wanted if key != target.key)
+        return tuple(filter(None, words))
 
     def wake_followers(self, key: str) -> None:
         """Whoever comes after a project may go on now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from engine.gitops.moments import iso
-from engine.gitops.state.project import ProjectState, Waiting
+from engine.gitops.state.project import Health, ProjectState, Sync, Waiting
 
 
 class Choice(NamedTuple):
@@ -33,3 +33,13 @@ def choose(state: ProjectState, *, rollback: bool, opens_at: float | None, unmet
         if unmet:
             return Choice(state.synced, Waiting.WAVE, f"comes after {'; and after '.join(unmet)}")
     return Choice(state.target)
+
+
+def unmet_words(key: str, state: ProjectState | None) -> str:
+    """Why a project isn't there that another comes after: `db, which is degraded: …`; empty where it is."""
+    if state is None:
+        return f"{key}, which no source has"
+    if state.sync is Sync.SYNCED and state.health is Health.HEALTHY:
+        return ""
+    what = state.health.value if state.sync is Sync.SYNCED else state.sync.value
+    return f"{key}, which is {what}{f': {state.reason}' if state.reason else ''}"

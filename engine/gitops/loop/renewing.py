@@ -83,10 +83,10 @@ def forsake(agent: Agent, name: str) -> None:
     """As after a restart without that source: its projects are left as they are."""
     for each in [name, *(child for child, parent in agent.declared_by.items() if parent == name)]:
         agent.unfollow(each)
-        agent.forsaken.add(each)
         agent.desk.roster.update(each, ())
         for state in agent.desk.states.values():
             if state.source == each:
+                agent.leaving.discard(state.key)
                 let_be(state)
                 agent.desk.store.save(state)
                 # a look that is under way has words of its own

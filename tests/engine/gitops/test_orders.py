@@ -230,3 +230,32 @@ async def test_what_the_settings_name_no_more_is_left_as_it_is_and_may_come_back
         list(renew(agent, settings))
         await host.synced(agent, host.commit(host.web("sleep 2")))
         assert await seconds(host, client) == "2"
+
+
+async def test_an_order_before_the_source_was_read_removes_nothing(there: tuple[Host, Engine]) -> None:
+    """As after a restart without a network."""
+    host, client = there
+    host.discovered = True
+    host.source = "    discover: {pattern: 'app/compose.yaml'}\n"
+    first = host.commit(f"name: {host.name}\n{host.web()}")
+    key, name = "app", host.name
+    host.name = key
+    async with host.agent() as agent:
+        await host.synced(agent, first)
+    filters = {"label": [f"com.docker.compose.project={name}"]}
+    before = [each["Id"] for each in await client.containers.list(all=True, filters=filters)]
+    away = host.repository.bare.with_name("away.git")
+    host.repository.bare.rename(away)
+    async with host.agent() as agent:
+        await host.heard("source-failed")
+        orders.suspend(agent, key)
+        orders.resume(agent, key)
+        orders.sync(agent, key)
+        with anyio.move_on_after(1):
+            await host.heard("pruned")
+        await host.until(agent, lambda s: not s.removed)
+        assert [each["Id"] for each in await client.containers.list(all=True, filters=filters)] == before
+        away.rename(host.repository.bare)
+        second = host.commit(f"name: {name}\n{host.web('sleep 2')}")
+        await host.synced(agent, second)
+    host.name = name
