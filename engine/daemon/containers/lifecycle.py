@@ -26,6 +26,8 @@ from engine.daemon.signals import signal_number, stop_signal
 GRACE_SECONDS = 10
 # After SIGKILL a process is gone in moments, unless the kernel holds it.
 KILL_SECONDS = 10.0
+# A program that handles signals does so by this time after its start, and is looked at so often until then.
+READY_SECONDS, READY_LOOK_SECONDS = 1.0, 0.01
 UPDATABLE = (
     "CpuShares Memory BlkioWeight CpuPeriod CpuQuota CpusetCpus CpusetMems MemoryReservation MemorySwap PidsLimit "
     "NanoCpus CpuRealtimePeriod CpuRealtimeRuntime"
@@ -82,14 +84,31 @@ class Lifecycle:
                 return True
             await self._thaw(entry)
             exited, cleaned = entry.exited, entry.cleaned
+        heard = self._rooms.runtime.heeds(entry.id, number)
         self._signal(entry, number)
-        if not await happens(exited.wait, grace if grace >= 0 else None):
+        with anyio.move_on_after(grace if grace >= 0 else None) as patience:
+            if not heard:
+                await self._say_again_once_ready(entry, number)
+            await exited.wait()
+        if patience.cancelled_caught:
             self._signal(entry, signal.SIGKILL)
             if not await happens(exited.wait, KILL_SECONDS):
                 raise SystemFailure(f"cannot stop container: {entry.id}: it did not end after SIGKILL")
         await cleaned.wait()
         self._rooms.tell(entry, "stop")
         return True
+
+    async def _say_again_once_ready(self, entry: Entry, number: int) -> None:
+        """Send the signal again as soon as the process handles it, if it does so in its first moments.
+
+        The kernel drops what the first process of a namespace has no handler for: a container that is stopped as soon
+        as it was started would else use up its grace.
+        """
+        age = (self._rooms.now() - entry.container.started) / 1e9
+        with anyio.move_on_after(READY_SECONDS - age):
+            while not self._rooms.runtime.heeds(entry.id, number):  # noqa: ASYNC110  # the kernel tells nobody
+                await anyio.sleep(READY_LOOK_SECONDS)
+            self._rooms.runtime.signal(entry.id, number)
 
     def _hold_back(self, entry: Entry) -> None:
         """The user wants it to end: no policy starts it again. Saved at once: the daemon may die in between."""

@@ -27,7 +27,7 @@ from engine.daemon.runtime.execution import Execution
 from engine.daemon.runtime.hall import in_hall
 from engine.daemon.runtime.monitor import Exit, Monitored
 from engine.daemon.runtime.parts import Part, lay, place_of
-from engine.daemon.runtime.processes import ended, names, parent_of, read_pid, send_signal
+from engine.daemon.runtime.processes import ended, heeds, names, parent_of, read_pid, send_signal
 from engine.daemon.runtime.programs import OciRuntime, choose_runtime, find_conmon, find_runtimes
 from engine.daemon.runtime.seccomp import FilterCache
 from engine.kit.overlay import mount_at
@@ -223,6 +223,11 @@ class ConmonRuntime:
         """False when it doesn't run."""
         pid = self.pid(id)
         return pid is not None and send_signal(pid, number)
+
+    def heeds(self, id: str, number: int) -> bool:
+        """Whether its first process handles the signal, or awaits it: the kernel drops any other but SIGKILL."""
+        pid = self.pid(id)
+        return pid is None or heeds(pid, number)
 
     def cgroup(self, id: str) -> str:
         """Raises NotFound."""

@@ -35,6 +35,16 @@ def read_pid(path: Path) -> int | None:
         return None
 
 
+def heeds(pid: int, number: int) -> bool:
+    """Whether the process handles the signal or waits for it (proc_pid_status(5)); one that is gone needs none."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return True
+    masks = [int(line.split()[1], 16) for line in lines if line.startswith(("SigCgt:", "SigBlk:"))]
+    return number in (signal.SIGKILL, signal.SIGSTOP) or any(mask >> (number - 1) & 1 for mask in masks)
+
+
 def send_signal(pid: int, number: int) -> bool:
     """False when the process is gone."""
     try:

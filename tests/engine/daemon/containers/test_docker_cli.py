@@ -115,6 +115,12 @@ def test_stop_kill_restart_pause_rename_and_wait(docker: Docker) -> None:
     docker("kill", "vv", code=1)
 
 
+def test_a_stop_right_after_the_start_is_heard_by_a_process_that_was_not_ready_for_it(docker: Docker) -> None:
+    docker.run("-d", "--name=ww", "sh", "-c", "sleep 0.4; trap 'exit 9' TERM; while :; do sleep 0.05; done")
+    docker("stop", "ww")
+    assert docker.inspect("ww", "{{.State.ExitCode}}") == "9"
+
+
 def test_what_was_asked_for_is_what_the_process_sees(docker: Docker) -> None:
     script = (
         "id -u; id -g; hostname; pwd; echo $A; ulimit -n; cat /proc/sys/net/ipv4/ip_forward; "
