@@ -99,24 +99,22 @@ def test_abort_on_failure_lets_a_success_pass(place: Place) -> None:
     assert place.result("up", "--abort-on-container-failure").returncode == 7
 
 
-@pytest.mark.parametrize(("presses", "most_seconds"), [(1, 30.0), (2, 6.0)])
-def test_ctrl_c_stops_the_containers_and_twice_kills_them(place: Place, presses: int, most_seconds: float) -> None:
+@pytest.mark.parametrize(("presses", "grace"), [(1, "2s"), (2, "10m")])
+def test_ctrl_c_stops_the_containers_and_twice_kills_them(place: Place, presses: int, grace: str) -> None:
     place.write(
-        """\
+        f"""\
   slow:
     image: IMAGE
     command: [sh, -c, 'trap "echo asked" TERM; echo ready; while true; do sleep 0.1; done']
-    stop_grace_period: 8s"""
+    stop_grace_period: {grace}"""
     )
     process = place.begin("up")
     place.wait_for("ready")
-    begin = time.monotonic()
     process.send_signal(signal.SIGINT)
     place.wait_for("slow-1 .*asked")
     for _ in range(presses - 1):
         process.send_signal(signal.SIGINT)
-    assert process.wait(40) == 130
-    assert time.monotonic() - begin < most_seconds
+    assert process.wait(60) == 130
     assert "exited with code 137" in (place.folder / "output").read_text()
     assert place.run("ps", "-q") == ""
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import pytest
 
 from engine.client.calls import encode_query, filters_of, name_in_path, reference_in_path
 from engine.client.images import build_query, split_tag
-from engine.client.session import open_client
-from tests.engines import RunningEngine
 
 
 def test_a_query_leaves_out_what_is_unset_and_writes_the_rest_as_the_api_reads_it() -> None:
@@ -53,18 +50,3 @@ def test_the_client_needs_nothing_slow_to_start() -> None:
     loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
     slow = {"pydantic", "typer", "rich", "httpx", "networkx", "sqlite3", "tempfile", "ruamel", "engine.http.ssh"}
     assert not slow & {*loaded}
-
-
-@pytest.mark.root
-@pytest.mark.anyio
-async def test_a_hundred_looks_cost_less_than_a_fifth_of_a_second_of_our_time(docker_engine: RunningEngine) -> None:
-    async with open_client(docker_engine.target) as engine:
-        made = await engine.containers.create({"Image": docker_engine.image})
-        try:
-            await engine.containers.inspect(made["Id"])
-            before = time.process_time()
-            for _ in range(100):
-                await engine.containers.inspect(made["Id"])
-            assert time.process_time() - before < 0.2
-        finally:
-            await engine.containers.remove(made["Id"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -161,9 +160,7 @@ async def test_a_daemon_that_is_stopped_leaves_containers_running(daemon: Daemon
     async with open_client(daemon.target) as engine:
         await run(engine, "staying", body("sleep 1000"))
         pid = (await engine.containers.inspect("staying"))["State"]["Pid"]
-    began = time.monotonic()
     daemon.stop()
-    assert time.monotonic() - began < 5
     daemon.start()
     async with open_client(daemon.target) as engine:
         assert (await engine.containers.inspect("staying"))["State"]["Pid"] == pid

