@@ -64,6 +64,7 @@ from engine.daemon.volumes.volumes import LocalVolumes
 from engine.http.listen import serve
 from engine.kit.apart import places_apart
 from engine.kit.clock import Clock, SystemClock
+from engine.kit.syscalls import share_one_heap
 from engine.registry.client.policy import Policy
 from engine.registry.client.registries import Registries
 from engine.registry.server.serving import Serving, make_registry, serve_registry
@@ -102,6 +103,7 @@ class Opened:
 async def run_daemon(settings: Settings) -> None:
     """Serve until a signal comes or nobody needs us any more. Raises Conflict when the root has a daemon."""
     os.umask(0o022)
+    share_one_heap()
     raise_open_files_limit()
     # signals first: one that comes while the rooms open must end us in order too
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals, sole_owner(settings.places):
