@@ -1,0 +1,71 @@
+"""`docker rorqual …`: the same command line, called by Docker's as its plugin `docker-rorqual`.
+
+Docker asks a plugin for its metadata, and hands over its whole command line, its own flags first.
+Source: docker/cli, cli-plugins/metadata.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version as installed_version
+from typing import NoReturn
+
+from engine.cli.exitcodes import USAGE
+
+METADATA_WORD = "docker-cli-plugin-metadata"
+# Docker's flags that mean something here, and what they are called here.
+FLAGS = {"-H": "--host", "--host": "--host", "-c": "--context", "--context": "--context"}
+CONFIG = "--config"
+
+
+class Untranslatable(ValueError):
+    """A flag of Docker's that has no meaning here."""
+
+
+def metadata() -> str:
+    words = {"SchemaVersion": "0.1.0", "Vendor": "Rorqual", "Version": f"v{installed_version('rorqual')}"}
+    return json.dumps({**words, "ShortDescription": "A file in, a plan, a host that converges"})
+
+
+def translated(arguments: Sequence[str]) -> tuple[list[str], str | None]:
+    """Our command line, and the folder of Docker's configuration where one is named.
+
+    `-c far rorqual up -d` → ["--context", "far", "up", "-d"]. Raises Untranslatable.
+    """
+    ours: list[str] = []
+    folder = None
+    rest = list(arguments)
+    while rest and (word := rest.pop(0)) != "rorqual":
+        head, equals, value = word.partition("=")
+        if word[:2] in {"-H", "-c"} and len(word) > 2:
+            head, equals, value = word[:2], "=", word[2:].removeprefix("=")
+        if head not in {*FLAGS, CONFIG}:
+            raise Untranslatable(f"docker's {head} has no meaning for rorqual: leave it out")
+        value = value if equals else rest.pop(0)
+        if head == CONFIG:
+            folder = value
+        else:
+            ours += [FLAGS[head], value]
+    return [*ours, *rest], folder
+
+
+def main() -> NoReturn:
+    arguments = sys.argv[1:]
+    if arguments[:1] == [METADATA_WORD]:
+        print(metadata())
+        sys.exit(0)
+    try:
+        words, folder = translated(arguments)
+    except Untranslatable as error:
+        print(f"rorqual: {error}", file=sys.stderr)
+        sys.exit(USAGE)
+    sys.argv[1:] = words
+    if folder is not None:
+        os.environ["DOCKER_CONFIG"] = folder
+    # late: the metadata needs nothing of it
+    from engine.cli.entry import main as command_line
+
+    command_line()
