@@ -44,7 +44,7 @@ def check_config(config: Mapping[str, Any]) -> None:
     check_types(config, CONFIG_TYPES)
     check_types(config.get("Healthcheck") or {}, HEALTH_TYPES)
     # as much as the kernel takes, in one word of /etc/hosts: dockerd asks for no more
-    if not re.fullmatch(r"[^\s\x00-\x1f\x7f]{0,64}", config.get("Hostname") or ""):
+    if not re.fullmatch(r"[!-~]{0,64}", config.get("Hostname") or ""):
         raise InvalidArgument(f"invalid hostname format: {config['Hostname']}")
     workdir = config.get("WorkingDir") or ""
     if workdir and not workdir.startswith("/"):
