@@ -27,6 +27,7 @@ from engine.kit.clock import Clock
 from engine.ledger.release import Release
 from engine.plan.options import PlanOptions
 from specs.models import Project
+from specs.node import Node
 
 # Who waits for health asks for it twice a second, container by container.
 MOST_WAITING = 32
@@ -35,14 +36,15 @@ MOST_WAITING = 32
 @dataclass(frozen=True, slots=True)
 class Ready:
     """A project of one revision, its paths settled; `objects` are git's objects that it mounts, `secrets` are values
-    that no word of ours may hold; `beside` is how the files of variables were that lie outside of the revision. Where
-    it comes out of the ledger, from `release`, `options` are what to plan it with, and `notes` say what can't be as it
-    was.
+    that no word of ours may hold; `root` is what its files say; `beside` is how the files of variables were that lie
+    outside of the revision. Where it comes out of the ledger, from `release`, `options` are what to plan it with, and
+    `notes` say what can't be as it was.
     """
 
     project: Project
     objects: tuple[str, ...] = ()
     secrets: frozenset[str] = frozenset()
+    root: Node | None = None
     beside: Stamps = ()
     release: Release | None = None
     options: PlanOptions | None = None
@@ -106,7 +108,7 @@ class Desk:
             data = self.places.data(target.key)
             objects = await settle_paths(project, target.settings, tree.checkout, git, self.places.objects, data)
         beside = tuple(map(stamp_of, files_beside(project, target.settings, tree.folder)))
-        ready = Ready(project, tuple(objects), frozenset(secret_values(project)), beside)
+        ready = Ready(project, tuple(objects), frozenset(secret_values(project)), loaded.root, beside)
         self.loaded[target.key] = (revision, target.settings, ready)
         return ready
 

@@ -35,6 +35,8 @@ from engine.reconcile.outcome import Report
 from engine.reconcile.pins import pinned
 from engine.reconcile.recording import Recorder, Terms
 from engine.reconcile.turn import Turn, one_turn
+from specs.check.capabilities import check_capabilities
+from specs.source import Report as Diagnostics
 from specs.source import SpecInvalid
 
 # Containers that crash so often soon after a release are the release's fault.
@@ -147,6 +149,15 @@ class Look(Case):
         """What the engine passed over of a container: it runs, and not quite as its file says."""
         self.desk.tell(self.state, "warning", f"{address}: {text}", self.choice.revision)
 
+    async def tell_unhonoured(self, ready: Ready, engine: Engine) -> None:
+        """Once of each revision: the keys of its files that this engine can't honour."""
+        if ready.root is None or not self.new or self.state.attempted == self.choice.revision:
+            return
+        can, found = await engine.capabilities(), Diagnostics()
+        check_capabilities(ready.root, can.engine, found, api=can.api_version)
+        for each in found:
+            self.desk.tell(self.state, "warning", str(each), self.choice.revision)
+
     def say(self, text: str) -> None:
         """What waiting for the lock, or writing the release, has to tell."""
         self.state.reason = text
@@ -156,6 +167,7 @@ class Look(Case):
     ) -> float:
         """Apply, wait for health, and see that nothing is left to do."""
         state, project = self.state, work.project
+        await self.tell_unhonoured(ready, work.engine)
         self.begin(plan, ready)
         report = await self.bring(work, options, plan, observed)
         if report.ok:

@@ -57,6 +57,16 @@ async def test_what_the_engine_passes_over_of_a_container_is_told(there: tuple[H
     assert (told.project, told.revision) == (host.name, revision)
 
 
+async def test_a_key_that_the_engine_can_not_honour_is_told_once_of_each_revision(there: tuple[Host, Engine]) -> None:
+    host, _ = there
+    revision = host.commit(host.web(more="    cpu_percent: 50\n"))
+    async with host.agent() as agent:
+        await host.synced(agent, revision)
+        told = await host.heard("warning")
+    assert "cpu_percent" in told.text and "compose.yaml:" in told.text
+    assert (told.project, told.revision) == (host.name, revision)
+
+
 async def test_files_of_git_are_mounted_by_their_content_and_data_outlives_commits(there: tuple[Host, Engine]) -> None:
     host, client = there
     more = '    volumes: ["./site:/site:ro", "./data:/data"]\n'
