@@ -247,8 +247,8 @@ def test_a_daemon_killed_in_the_middle_of_a_pull_pulls_the_rest(tmp_path: Path, 
         daemon.start()
         listed = ["docker", f"--host={daemon.engine.host}", "images", "-q", f"localhost:{PORT}/killed"]
         if subprocess.run(listed, capture_output=True, text=True, check=True).stdout:
-            check = ["docker", f"--host={daemon.engine.host}", "save", "-o", "/dev/null", f"localhost:{PORT}/killed:v1"]
-            subprocess.run(check, check=True, capture_output=True)
+            check = ["docker", f"--host={daemon.engine.host}", "save", f"localhost:{PORT}/killed:v1"]
+            subprocess.run(check, check=True, stdout=subprocess.DEVNULL)
         subprocess.run(pull, check=True, capture_output=True)
 
 
