@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import traceback
 
-from engine.client.errors import EngineError, NotFound
+import anyio
+
+from engine.client.errors import EngineError
 from engine.client.session import Engine
 from engine.gitops.loop.desk import Desk
 from engine.gitops.settings.models import EngineChoice
@@ -20,6 +22,8 @@ RETRY = Backoff(first=0.5, factor=2.0, longest=30.0)
 TELLING = frozenset(
     {"die", "destroy", "stop", "kill", "pause", "oom", "update", "rename", "connect", "disconnect", "remove"}
 )
+# Docker says how a probe ended in the same word, Podman not at all.
+PROBED = "health_status"
 # A hand or a crash seldom does one thing only.
 SETTLE_SECONDS = 0.2
 
@@ -27,41 +31,46 @@ SETTLE_SECONDS = 0.2
 async def listen(desk: Desk, choice: EngineChoice, queue: KeyedQueue[str]) -> None:
     """Until cancelled."""
     delays = RETRY.delays()
-    while True:
-        try:
-            engine = await desk.engines.get(choice)
-            filters = {"type": ["container", "network", "volume"]}
-            async with engine.system.events(filters=filters) as events:
-                look_at_all(desk, choice, queue)
-                delays = RETRY.delays()
-                async for event in events:
-                    note(desk, choice, queue, await with_health(engine, event))
-        except EngineError:
-            await desk.engines.forget(choice)
-        except Exception as error:
-            # whatever an engine says must not end the agent, nor the other engines' projects
-            traceback.print_exception(error)
-            await desk.engines.forget(choice)
-        await desk.clock.sleep(next(delays))
+    async with anyio.create_task_group() as tasks:
+        while True:
+            try:
+                engine = await desk.engines.get(choice)
+                filters = {"type": ["container", "network", "volume"]}
+                async with engine.system.events(filters=filters) as events:
+                    look_at_all(desk, choice, queue)
+                    delays = RETRY.delays()
+                    async for event in events:
+                        if isinstance(event, dict) and event.get("Action") == PROBED:
+                            tasks.start_soon(note_health, desk, choice, queue, engine, event)
+                        else:
+                            note(desk, choice, queue, event)
+            except EngineError:
+                await desk.engines.forget(choice)
+            except Exception as error:
+                # whatever an engine says must not end the agent, nor the other engines' projects
+                traceback.print_exception(error)
+                await desk.engines.forget(choice)
+            await desk.clock.sleep(next(delays))
 
 
-async def with_health(engine: Engine, event: object) -> object:
-    """The event in Docker's words: Podman's tells that a probe has ended, and not how."""
-    if not isinstance(event, dict) or event.get("Action") != "health_status":
-        return event
+async def note_health(desk: Desk, choice: EngineChoice, queue: KeyedQueue[str], engine: Engine, event: object) -> None:
+    """Podman's event tells that a probe has ended, and not how; it may come before the outcome is stored."""
+    assert isinstance(event, dict)
+    await anyio.sleep(SETTLE_SECONDS)
     id = str((event.get("Actor") or {}).get("ID") or event.get("id") or "")
     try:
         health = (await engine.containers.inspect(id))["State"].get("Health") or {}
-    except NotFound:
-        return event
-    return {**event, "Action": f"health_status: {health.get('Status', '')}"}
+    except EngineError:
+        # it is gone, which is told by itself; or the engine is, and then everything is looked at
+        return
+    note(desk, choice, queue, {**event, "Action": f"{PROBED}: {health.get('Status', '')}"})
 
 
 def note(desk: Desk, choice: EngineChoice, queue: KeyedQueue[str], event: object) -> None:
     if not isinstance(event, dict):
         return
     action = str(event.get("Action") or event.get("status") or "")
-    if action not in TELLING and action != "health_status: unhealthy":
+    if action not in TELLING and action != f"{PROBED}: unhealthy":
         return
     attributes = (event.get("Actor") or {}).get("Attributes") or {}
     name = attributes.get(PROJECT)
