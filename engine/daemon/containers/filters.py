@@ -10,6 +10,7 @@ from engine.api.errors import InvalidArgument
 from engine.daemon.containers.moments import SECOND, nanoseconds_of
 from engine.daemon.containers.phase import Phase
 from engine.daemon.containers.record import Container
+from engine.daemon.matching import has_label
 
 LIST_FILTERS = [
     *("ancestor", "before", "expose", "exited", "health", "id", "isolation", "is-task", "label", "name"),
@@ -71,7 +72,7 @@ def matcher(filters: Mapping[str, Sequence[str]], lookups: Lookups) -> Callable[
                 not filters.get("ancestor") or container.image in ancestors,
                 any_of(filters, "id", lambda w: container.id.startswith(w)),
                 any_of(filters, "name", lambda w: name_fits(container.name, w)),
-                all(label_fits(container.labels, word) for word in filters.get("label", [])),
+                all(has_label(container.labels, word) for word in filters.get("label", [])),
                 any_of(filters, "status", lambda w: container.phase.value == w),
                 any_of(filters, "exited", lambda w: container.phase is Phase.EXITED and container.exit_code == int(w)),
                 any_of(filters, "health", lambda w: health_of(container) == w),
@@ -106,11 +107,6 @@ def name_fits(name: str, pattern: str) -> bool:
     return found.search(name) is not None or found.search(f"/{name}") is not None
 
 
-def label_fits(labels: Mapping[str, str], word: str) -> bool:
-    key, equals, value = word.partition("=")
-    return key in labels and (not equals or labels[key] == value)
-
-
 def port_fits(ports: Collection[str], word: str) -> bool:
     """`80`, `80/udp`, `80-90/tcp`."""
     numbers, _, kind = word.partition("/")
@@ -134,8 +130,8 @@ def prune_matcher(filters: Mapping[str, Sequence[str]], now: int) -> Callable[[C
     def fits(container: Container) -> bool:
         return (
             all(container.created < limit for limit in limits)
-            and all(label_fits(container.labels, word) for word in filters.get("label", []))
-            and not any(label_fits(container.labels, word) for word in filters.get("label!", []))
+            and all(has_label(container.labels, word) for word in filters.get("label", []))
+            and not any(has_label(container.labels, word) for word in filters.get("label!", []))
         )
 
     return fits

@@ -12,6 +12,7 @@ from engine.api.errors import InvalidArgument
 from engine.api.images import ImageInspect, ImageLayer, ImageSummary
 from engine.daemon.images.index import ImageIndex
 from engine.daemon.images.moments import NEVER, rfc3339, seconds_of
+from engine.daemon.matching import has_label
 from engine.daemon.protocols import Filters, ImageRecord
 from engine.daemon.snapshots.layers import Layers
 
@@ -217,11 +218,6 @@ def moment(text: str, now: float) -> float:
         back += float(digits) * UNITS[unit]
         rest = rest[len(digits) + len(unit) :]
     return now - back
-
-
-def has_label(labels: Mapping[str, str] | None, wanted: str) -> bool:
-    key, equals, value = wanted.partition("=")
-    return labels is not None and key in labels and (not equals or labels[key] == value)
 
 
 def fits(name: str, patterns: Iterable[str]) -> bool:

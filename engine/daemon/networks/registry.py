@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from engine.api.errors import Conflict, Forbidden, InvalidArgument, NotFound
 from engine.api.networks import NetworkContainer, NetworkInspect, NetworksPruned
+from engine.daemon.matching import found_in, has_label
 from engine.daemon.networks import network as shape
 from engine.daemon.networks.catalog import Catalog, Identity
 from engine.daemon.networks.create import network_from
@@ -130,15 +131,15 @@ class NetworkRegistry:
             case "driver":
                 return network.driver == value
             case "name":
-                return part_of(value, network.name)
+                return found_in(value, network.name)
             case "id":
-                return part_of(value, network.id)
+                return found_in(value, network.id)
             case "scope":
                 return value == "local"
             case "label":
-                return has_label(network, value)
+                return has_label(network.labels, value)
             case "label!":
-                return not has_label(network, value)
+                return not has_label(network.labels, value)
             case "type":
                 return is_of_type(network, value)
             case "dangling":
@@ -199,21 +200,6 @@ def member_of(name: str, endpoint: Endpoint) -> NetworkContainer:
         "IPv4Address": f"{endpoint.ipv4}/{endpoint.ipv4_bits}" if endpoint.ipv4 else "",
         "IPv6Address": f"{endpoint.ipv6}/{endpoint.ipv6_bits}" if endpoint.ipv6 else "",
     }
-
-
-def part_of(value: str, text: str) -> bool:
-    """As Docker matches: a part, or a regular expression that is found."""
-    if value in text:
-        return True
-    try:
-        return len(value) < 256 and re.search(value, text) is not None
-    except re.error:
-        return False
-
-
-def has_label(network: Network, wanted: str) -> bool:
-    key, equals, value = wanted.partition("=")
-    return key in network.labels and (not equals or network.labels[key] == value)
 
 
 def is_of_type(network: Network, value: str) -> bool:

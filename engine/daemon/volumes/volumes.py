@@ -20,6 +20,7 @@ from anyio import to_thread
 
 from engine.api.errors import Conflict, InvalidArgument, NotFound, SystemFailure
 from engine.api.volumes import VolumeCreate, VolumeInspect, VolumesPruned
+from engine.daemon.matching import found_in, has_label
 from engine.daemon.protocols import Events, Filters, Store
 from engine.daemon.volumes.copying import fill_empty, size_of
 from engine.daemon.volumes.mounting import is_mounted, mount_volume
@@ -174,8 +175,8 @@ class LocalVolumes:
                 (not dangling or (not volume.holders) is boolean("dangling", dangling[0]))
                 and (not filters.get("driver") or "local" in filters["driver"])
                 and (not filters.get("name") or any(found_in(value, volume.name) for value in filters["name"]))
-                and all(has_label(volume, value) for value in filters.get("label", ()))
-                and not any(has_label(volume, value) for value in filters.get("label!", ()))
+                and all(has_label(volume.labels, value) for value in filters.get("label", ()))
+                and not any(has_label(volume.labels, value) for value in filters.get("label!", ()))
             ):
                 yield volume
 
@@ -281,19 +282,3 @@ def boolean(name: str, value: str) -> bool:
     if value.lower() not in known:
         raise InvalidArgument(f"invalid filter '{name}={value}'")
     return known[value.lower()]
-
-
-def found_in(value: str, name: str) -> bool:
-    """As Docker matches: a part, or a regular expression that is found."""
-    if value in name:
-        return True
-    try:
-        return len(value) < 256 and re.search(value, name) is not None
-    except re.error:
-        return False
-
-
-def has_label(volume: Volume, wanted: str) -> bool:
-    key, equals, value = wanted.partition("=")
-    labels = volume.labels or {}
-    return key in labels and (not equals or labels[key] == value)
