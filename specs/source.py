@@ -90,9 +90,18 @@ class Report:
         return len(self.diagnostics)
 
 
+# So many reasons stand for all of them in one line.
+BRIEF = 3
+
+
 class SpecInvalid(Exception):
     """The text can't become a Project; `report` holds every reason."""
 
     def __init__(self, report: Report) -> None:
         self.report = report
         super().__init__("\n".join(str(d) for d in report))
+
+    @property
+    def brief(self) -> str:
+        """The first reasons in one line, for where there is no room for all."""
+        return "; ".join(str(each) for each in self.report.diagnostics[:BRIEF])

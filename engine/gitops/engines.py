@@ -16,6 +16,7 @@ from engine.client.errors import EngineError, Timeout, Unavailable
 from engine.client.session import Engine, open_client
 from engine.client.target import resolve_target
 from engine.gitops.settings.models import EngineChoice
+from engine.kit.beside import beside
 
 # How often an engine at work is asked whether it still answers, and how long it may take.
 ASK_SECONDS, ANSWER_SECONDS = 20.0, 60.0
@@ -61,17 +62,8 @@ class Engines:
                     # an answer, if no good one
                     continue
 
-        fault: BaseException | None = None
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(keep_asking, tasks.cancel_scope)
-            try:
-                yield engine
-            except Exception as error:
-                # out of the group as it is
-                fault = error
-            tasks.cancel_scope.cancel()
-        if fault is not None:
-            raise fault
+        async with beside(keep_asking):
+            yield engine
         if lost:
             raise lost[0]
 

@@ -146,11 +146,10 @@ class Case:
         """The revision's files are wrong: it is held, and read again at each look, since what is wrong may lie beside
         the commit (a file of variables). One that has stood is no worse than it was.
         """
-        why = "; ".join(str(each) for each in list(error.report)[:3])
         if self.choice.revision == self.state.synced:
-            return self.tell_and_retry(why)
+            return self.tell_and_retry(error.brief)
         self.state.unread = self.choice.revision
-        return self.refuse(why)
+        return self.refuse(error.brief)
 
     def fail(self, why: str, *, final: bool = False, outage: bool = False) -> float:
         """A step failed. A new revision has its time for that; what stood already is tried again and again, and so is

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio
 
-from engine.client.errors import EngineError, Unavailable
+from engine.client.errors import Unavailable
 from engine.client.session import Engine
 from engine.gitops.bus import Bus
 from engine.gitops.engines import Engines
@@ -23,6 +23,7 @@ from engine.gitops.sources.source import GitSource
 from engine.gitops.state.project import ProjectState
 from engine.gitops.state.store import Store
 from engine.gitops.tell.redaction import redacted, secret_values
+from engine.kit.beside import beside
 from engine.kit.clock import Clock
 from engine.ledger.release import Release
 from engine.plan.options import PlanOptions
@@ -151,21 +152,14 @@ class Desk:
 
 async def until_either(work: Callable[[], Awaitable[object]], stopping: anyio.Event) -> None:
     """Do the work; once `stopping` is set leave it. Raises what it raises, and Unavailable where it was left."""
-    fault: EngineError | None = None
     ended = False
 
     async def leave(scope: anyio.CancelScope) -> None:
         await stopping.wait()
         scope.cancel()
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(leave, tasks.cancel_scope)
-        try:
-            await work()
-        except EngineError as error:
-            # out of the group as it is
-            fault = error
+    async with beside(leave):
+        await work()
         ended = True
-        tasks.cancel_scope.cancel()
-    if fault is not None or not ended:
-        raise fault or Unavailable("the agent is about to end")
+    if not ended:
+        raise Unavailable("the agent is about to end")

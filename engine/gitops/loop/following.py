@@ -103,7 +103,7 @@ def words(error: Exception) -> str:
     if isinstance(error, SourceFault):
         return error.message
     if isinstance(error, SpecInvalid):
-        return "; ".join(str(d) for d in list(error.report)[:3])
+        return error.brief
     if isinstance(error, OSError | EngineError):
         return str(error)
     traceback.print_exception(error)

@@ -104,8 +104,7 @@ class Look(Case):
         state, project = self.state, pinned(ready.project)
         signed = partial(signed_digest, environment=self.desk.environment)
         work = Convergence(engine, project, environment=self.desk.environment, signed=signed)
-        observed = await work.observe()
-        self.desk.containers[state.key] = frozenset(container.id for container in observed.containers)
+        observed = await self.observe(work)
         state.name, state.engine, state.engine_id = project.name, engine.target.address, observed.engine.id
         if (owner := owner_of(self.desk.states.values(), state)) is not state:
             state.waiting = Waiting.HANDS
@@ -122,6 +121,11 @@ class Look(Case):
             if await work.take(plan, observed):
                 return AT_ONCE
             return await self.bring_out(work, ready, options, plan, observed)
+
+    async def observe(self, work: Convergence) -> Observed:
+        observed = await work.observe()
+        self.desk.containers[self.state.key] = frozenset(container.id for container in observed.containers)
+        return observed
 
     def turn(self, work: Convergence, options: PlanOptions, ready: Ready) -> Turn:
         """The project's lock, for as long as it is written to, and the release that comes of it."""
@@ -179,8 +183,7 @@ class Look(Case):
             await work.engine.system.ping()
             waited = any(isinstance(outcome.step.action, WaitFor) for outcome in report.failed)
             return self.fail(failure(report), final=waited, outage=is_outage(report))
-        observed = await work.observe()
-        self.desk.containers[state.key] = frozenset(container.id for container in observed.containers)
+        observed = await self.observe(work)
         state.health = health_of(project, observed)
         left = self.plan(work, options._replace(images_settled=True), observed)
         if not left.empty:

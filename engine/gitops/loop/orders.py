@@ -122,7 +122,6 @@ async def refuse_lost(agent: Agent, state: ProjectState, target: Target, back: s
     try:
         await agent.desk.ready(target, back)
     except SpecInvalid as error:
-        told = "; ".join(str(each) for each in list(error.report)[:3])
-        raise Conflict(f"{back[:12]} can't be brought back: {told}") from error
+        raise Conflict(f"{back[:12]} can't be brought back: {error.brief}") from error
     except EngineError as error:
         raise Conflict(f"{back[:12]} can't be brought back: {error.message}") from error

@@ -53,8 +53,8 @@ def read_again(agent: Agent, file: Path) -> None:
     try:
         settings, _ = read_settings(file)
     except SpecInvalid as error:
-        said = "; ".join(str(each) for each in list(error.report)[:3])
-        agent.desk.bus.tell("settings-failed", "", "", f"{said}; the settings that were read before stay in force")
+        told = f"{error.brief}; the settings that were read before stay in force"
+        agent.desk.bus.tell("settings-failed", "", "", told)
         return
     words = [*left_out(agent.settings, settings), *renew(agent, settings)]
     agent.desk.bus.tell("settings", "", "", f"{file} was read again: {'; '.join(words) or 'nothing has changed'}")
