@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.cli.exitcodes import CLEAN, ERROR, FINDINGS
+from engine.cli.options import one_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -168,15 +169,13 @@ def told(
 ) -> None:
     """Send one order for a project, and print what came of it."""
     # late: an event loop
-    from urllib.parse import quote
-
     import anyio
 
-    from engine.gitops.api.client import open_agent_client
+    from engine.gitops.api.client import open_agent_client, project_path
 
     async def send() -> None:
         async with open_agent_client(address_of(config, agent), token) as client:
-            found = await client.post(f"/v1/projects/{quote(project, safe='')}/{order}", body)
+            found = await client.post(f"{project_path(project)}/{order}", body)
             print(f"{found['project']}: {found['done']}")
 
     anyio.run(send)
@@ -237,8 +236,7 @@ def plan(
     format: Annotated[str, typer.Option("--format", help="text or json")] = "text",
 ) -> None:
     """Show the plan of a project that waits for a word. Example: rorqual agent plan shop"""
-    if format not in {"text", "json"}:
-        raise typer.BadParameter(f'--format takes text or json, not "{format}"')
+    one_of("--format", format, ("text", "json"))
     # late: an event loop
     import anyio
 

@@ -6,15 +6,14 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from engine.cli.render.planned import planned
-from engine.gitops.api.client import open_agent_client
+from engine.gitops.api.client import open_agent_client, project_path
 
 
 async def show_plan(address: str, token_file: Path | None, key: str, format: str) -> None:
     async with open_agent_client(address, token_file) as client:
-        path = f"/v1/projects/{quote(key, safe='')}"
+        path = project_path(key)
         project, plan = await client.get(path), await client.get(f"{path}/plan")
     if format == "json":
         print(json.dumps(plan, indent=2, ensure_ascii=False))

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from engine.cli.lifecycle import Services
-from engine.cli.options import PULLS, EngineOptions, LockOptions, ProjectOptions, one_of, with_options
+from engine.cli.options import EngineOptions, LockOptions, ProjectOptions, with_options
 from engine.cli.turns import KEEP, Keep
-from engine.cli.up import Scale, Yes, converge_and_exit, scales
+from engine.cli.up import Scale, Yes, check_policies, converge_and_exit, scales
 from engine.plan.options import PlanOptions
 
 
@@ -31,12 +31,7 @@ def create(
     keep: Keep = KEEP,
 ) -> None:
     """Create containers, and start none. Example: rorqual create --build"""
-    if pull is not None:
-        one_of("--pull", pull, PULLS)
-    if build and no_build:
-        raise typer.BadParameter("--build and --no-build contradict each other")
-    if force_recreate and no_recreate:
-        raise typer.BadParameter("--force-recreate and --no-recreate contradict each other")
+    check_policies(pull, build=build, no_build=no_build, force_recreate=force_recreate, no_recreate=no_recreate)
     options = PlanOptions(
         services=tuple(services or ()),
         scale=scales(scale),

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from engine.api.errors import EngineError, Timeout
 from engine.cli.exitcodes import DONE, ERROR, INTERRUPTED, LOCKED, USAGE
+from engine.cli.leading import leading
 from engine.cli.options import ENGINE_FLAGS, PROJECT_FLAGS
 from engine.cli.output import ReaderGone
 from specs.source import SpecInvalid
@@ -162,29 +163,11 @@ def hoist(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
     `-f a.yaml -p shop up -d` → ("up", ["up", "--file", "a.yaml", "--project-name", "shop", "-d"]).
     Compose takes project flags only before the command; here both places are good (CLI.md).
     """
-    flags = {**PROJECT_FLAGS, **ENGINE_FLAGS}
-    moved: list[str] = []
-    rest = list(arguments)
-    while rest and rest[0].startswith("-") and rest[0] != "-":
-        word = rest.pop(0)
-        head, equals, value = word.partition("=")
-        if head in flags:
-            long, takes_value = flags[head]
-        elif word[:2] in flags and not word.startswith("--") and flags[word[:2]][1]:
-            (long, takes_value), equals, value = flags[word[:2]], "=", word[2:]
-        elif word in {"-v", "--version"}:
-            return "version", ["version"]
-        else:
-            return None, list(arguments)
-        moved.append(long)
-        if takes_value and equals:
-            moved.append(value)
-        elif takes_value and rest:
-            moved.append(rest.pop(0))
-        elif equals:
-            moved[-1] = f"{long}={value}"
+    moved, rest = leading(arguments, {**PROJECT_FLAGS, **ENGINE_FLAGS})
     if not rest:
         return None, moved
+    if rest[0].startswith("-") and rest[0] != "-":
+        return ("version", ["version"]) if rest[0] in {"-v", "--version"} else (None, list(arguments))
     return rest[0], [rest[0], *moved, *rest[1:]]
 
 

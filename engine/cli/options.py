@@ -66,9 +66,9 @@ class LockOptions:
     ] = False
 
 
-def one_of(flag: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Raises typer.BadParameter, which names what the flag takes."""
-    if value not in allowed:
+def one_of(flag: str, value: str | None, allowed: tuple[str, ...]) -> None:
+    """Raises typer.BadParameter, which names what the flag takes; None was not said."""
+    if value is not None and value not in allowed:
         raise typer.BadParameter(f'{flag} takes {", ".join(allowed[:-1])} or {allowed[-1]}, not "{value}"')
 
 

@@ -74,8 +74,7 @@ def plan(
     """Show what would change on the engine, and why. Example: rorqual plan --detailed-exitcode"""
     if format not in FORMATS:
         raise typer.BadParameter(f'--format takes {", ".join(FORMATS)}, not "{format}"')
-    if pull is not None:
-        one_of("--pull", pull, PULLS)
+    one_of("--pull", pull, PULLS)
     options = PlanOptions(
         services=tuple(services or ()),
         scale=scales(scale),

@@ -14,11 +14,17 @@ from importlib.metadata import version as installed_version
 from typing import NoReturn
 
 from engine.cli.exitcodes import USAGE
+from engine.cli.leading import leading
 
 METADATA_WORD = "docker-cli-plugin-metadata"
-# Docker's flags that mean something here, and what they are called here.
-FLAGS = {"-H": "--host", "--host": "--host", "-c": "--context", "--context": "--context"}
+NAME = "rorqual"
 CONFIG = "--config"
+# Docker's flags that mean something here, and what they are called here; all take a value.
+FLAGS = {
+    **dict.fromkeys(("-H", "--host"), ("--host", True)),
+    **dict.fromkeys(("-c", "--context"), ("--context", True)),
+    CONFIG: (CONFIG, True),
+}
 
 
 class Untranslatable(ValueError):
@@ -35,21 +41,17 @@ def translated(arguments: Sequence[str]) -> tuple[list[str], str | None]:
 
     `-c far rorqual up -d` → ["--context", "far", "up", "-d"]. Raises Untranslatable.
     """
+    found, rest = leading(arguments, FLAGS)
+    if rest and rest[0] != NAME:
+        raise Untranslatable(f"docker's {rest[0].partition('=')[0]} has no meaning for rorqual: leave it out")
     ours: list[str] = []
     folder = None
-    rest = list(arguments)
-    while rest and (word := rest.pop(0)) != "rorqual":
-        head, equals, value = word.partition("=")
-        if word[:2] in {"-H", "-c"} and len(word) > 2:
-            head, equals, value = word[:2], "=", word[2:].removeprefix("=")
-        if head not in {*FLAGS, CONFIG}:
-            raise Untranslatable(f"docker's {head} has no meaning for rorqual: leave it out")
-        value = value if equals else rest.pop(0)
-        if head == CONFIG:
+    for flag, value in zip(found[::2], found[1::2], strict=True):
+        if flag == CONFIG:
             folder = value
         else:
-            ours += [FLAGS[head], value]
-    return [*ours, *rest], folder
+            ours += [flag, value]
+    return [*ours, *rest[1:]], folder
 
 
 def main() -> NoReturn:

@@ -115,12 +115,7 @@ def up(
     """Create, update and start what the file asks for. Example: rorqual up -d --wait"""
     if menu:
         raise typer.BadParameter("--menu: there are no shortcuts on the keyboard; Ctrl-C stops, and -d detaches")
-    if build and no_build:
-        raise typer.BadParameter("--build and --no-build contradict each other")
-    if force_recreate and no_recreate:
-        raise typer.BadParameter("--force-recreate and --no-recreate contradict each other")
-    if pull is not None:
-        one_of("--pull", pull, PULLS)
+    check_policies(pull, build=build, no_build=no_build, force_recreate=force_recreate, no_recreate=no_recreate)
     options = PlanOptions(
         services=tuple(services or ()),
         scale=scales(scale),
@@ -190,6 +185,15 @@ def up(
         watch=watch,
     )
     stay_and_exit(project, engine, lock, options, shown, yes=yes, quiet=quiet, keep=keep)
+
+
+def check_policies(pull: str | None, *, build: bool, no_build: bool, force_recreate: bool, no_recreate: bool) -> None:
+    """Raises typer.BadParameter for what can't be meant of images and containers, by `up` as by `create`."""
+    if build and no_build:
+        raise typer.BadParameter("--build and --no-build contradict each other")
+    if force_recreate and no_recreate:
+        raise typer.BadParameter("--force-recreate and --no-recreate contradict each other")
+    one_of("--pull", pull, PULLS)
 
 
 def stay_and_exit(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from engine.client.errors import EngineError, Forbidden, NotFound, SystemFailure, Unauthorized, Unavailable
 from engine.http.dial import dial_tcp, dial_unix
@@ -64,6 +65,11 @@ async def open_agent_client(address: str, token_file: Path | None = None) -> Asy
         yield AgentClient(pool, address, token)
     finally:
         await pool.aclose()
+
+
+def project_path(key: str) -> str:
+    """Of a project in the API; a key may have a slash."""
+    return f"/v1/projects/{quote(key, safe='')}"
 
 
 def advice(fault: HttpFault) -> str:
