@@ -98,8 +98,9 @@ class ServicePlanner:
 
     def check_contents(self, desired: DesiredContainer) -> None:
         """Raises Unplannable where a container is to be made without what one of its files is to hold."""
-        for withheld in () if self.options.unseen else desired.withheld:
-            raise Unplannable("no-content", withheld.why, *withheld.path, hint=withheld.hint)
+        if desired.withheld and not self.options.unseen:
+            first = desired.withheld[0]
+            raise Unplannable("no-content", first.why, *first.path, hint=first.hint)
 
     def diff(self, desired: DesiredContainer, live: LiveContainer) -> ContainerDiff:
         target = self.observed.images.get(desired.image)

@@ -10,6 +10,7 @@ from specs.resolve.refusal import Refusal, attempt, each_of, refusal
 from specs.resolve.short import clean, parse_mount, parse_ports, unknown_options
 from specs.scalars import printed
 from specs.source import Diagnostic, Report
+from specs.typed.scalars import named
 
 
 def canonical(root: Node, report: Report, losses: Losses) -> None:
@@ -255,10 +256,6 @@ def ulimit(node: Node) -> Node:
     if type(node.value) not in (int, dict):
         raise refusal(node, "wrong-type", f"{named(node)} must be a number, or soft and hard")
     return node
-
-
-def named(node: Node) -> str:
-    return "this" if node.key is None else str(node.key.value)
 
 
 def ports(node: Node) -> Node:

@@ -54,12 +54,14 @@ def config_of(steps: Sequence[PortableStep], layers: Mapping[str, LayerSource]) 
             }
             for step in steps
         ],
-        "layers": {
-            diff_id: {"mediaType": layer.media_type, "digest": layer.digest, "size": layer.size}
-            for diff_id, layer in layers.items()
-        },
+        "layers": {diff_id: descriptor(layer) for diff_id, layer in layers.items()},
     }
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def descriptor(layer: LayerSource) -> dict[str, Any]:
+    """Source: OCI image-spec v1.1, descriptor.md."""
+    return {"mediaType": layer.media_type, "digest": layer.digest, "size": layer.size}
 
 
 def manifest_of(config: bytes, layers: Mapping[str, LayerSource]) -> bytes:
@@ -68,10 +70,7 @@ def manifest_of(config: bytes, layers: Mapping[str, LayerSource]) -> bytes:
         "mediaType": OCI_MANIFEST,
         "artifactType": ARTIFACT,
         "config": {"mediaType": CONFIG, "digest": str(Digest.of(config)), "size": len(config)},
-        "layers": [
-            {"mediaType": layer.media_type, "digest": layer.digest, "size": layer.size}
-            for layer in {layer.digest: layer for layer in layers.values()}.values()
-        ],
+        "layers": [descriptor(layer) for layer in {layer.digest: layer for layer in layers.values()}.values()],
     }
     return json.dumps(document, indent=1).encode()
 
