@@ -28,7 +28,7 @@ FLAGS = {
 
 
 class Untranslatable(ValueError):
-    """A flag of Docker's that has no meaning here."""
+    """A flag of Docker's that has no meaning here, or a command line that isn't Docker's."""
 
 
 def metadata() -> str:
@@ -42,8 +42,12 @@ def translated(arguments: Sequence[str]) -> tuple[list[str], str | None]:
     `-c far rorqual up -d` → ["--context", "far", "up", "-d"]. Raises Untranslatable.
     """
     found, rest = leading(arguments, FLAGS)
-    if rest and rest[0] != NAME:
+    if len(found) % 2:
+        raise Untranslatable(f"docker's {found[-1]} wants a value")
+    if rest and rest[0].startswith("-"):
         raise Untranslatable(f"docker's {rest[0].partition('=')[0]} has no meaning for rorqual: leave it out")
+    if rest and rest[0] != NAME:
+        raise Untranslatable(f"docker-rorqual is what docker calls: write `docker rorqual {rest[0]}`")
     ours: list[str] = []
     folder = None
     for flag, value in zip(found[::2], found[1::2], strict=True):

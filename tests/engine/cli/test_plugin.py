@@ -36,8 +36,19 @@ def test_dockers_flags_before_our_name_are_ours() -> None:
         None,
     )
     assert translated(["-cfar", "--config", "/c", "rorqual"]) == (["--context", "far"], "/c")
-    with pytest.raises(Untranslatable, match="--tlsverify"):
-        translated(["--tlsverify", "rorqual", "ps"])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--tlsverify", "rorqual", "ps"], "docker's --tlsverify has no meaning"),
+        (["-c"], "docker's --context wants a value"),
+        (["ps"], "write `docker rorqual ps`"),
+    ],
+)
+def test_what_is_not_dockers_call_is_told(words: list[str], told: str) -> None:
+    with pytest.raises(Untranslatable, match=told):
+        translated(words)
 
 
 def test_docker_lists_the_plugin_and_calls_it(configuration: Path) -> None:
